@@ -1,0 +1,1 @@
+"""Random crystals, their powder diffractograms, and networks that read them."""

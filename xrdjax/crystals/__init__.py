@@ -1,0 +1,1 @@
+"""Crystals: tables, files, statistics and sampling."""
