@@ -17,5 +17,7 @@ _SHARED = Path(
 def shared_data() -> Path:
     """Folder with the development crystals and measured patterns; skips without it."""
     if not (_SHARED / "mp_experimental_cifs.zip").is_file():
-        pytest.skip("the development data are absent (set XRDJAX_SHARED_DATA to their folder)")
+        pytest.skip(
+            "the development data are absent (set XRDJAX_SHARED_DATA to their folder)"
+        )
     return _SHARED
