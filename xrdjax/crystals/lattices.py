@@ -1,0 +1,128 @@
+"""Unit-cell parameters, lattice vectors, and the reciprocal lattice.
+
+A lattice is [3, 3]; its rows are the vectors a, b, c in angstrom. The functions
+work on NumPy arrays in float64 (files, checks) and on JAX arrays, traced or not
+(sampling, diffraction): what goes in decides.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import ArrayLike, Float
+
+
+def _namespace(*arrays):
+    """jax.numpy when any argument is a JAX array, else numpy."""
+    return jnp if any(isinstance(array, jax.Array) for array in arrays) else np
+
+
+def lattice_from_parameters(
+    a: ArrayLike,
+    b: ArrayLike,
+    c: ArrayLike,
+    alpha: ArrayLike,
+    beta: ArrayLike,
+    gamma: ArrayLike,
+) -> Float[ArrayLike, "3 3"]:
+    """Lattice vectors with a along x and b in the x-y plane.
+
+    c = c (cos beta, (cos alpha - cos beta cos gamma) / sin gamma, v / sin gamma),
+    v^2 = 1 - cos^2 alpha - cos^2 beta - cos^2 gamma
+          + 2 cos alpha cos beta cos gamma.
+    International Tables for Crystallography B, ch. 3.3.
+
+    Args:
+        a, b, c: [] lengths, angstrom.
+        alpha, beta, gamma: [] angles, radians.
+
+    Returns:
+        [3, 3] rows a, b, c. Angles that close no cell (v^2 <= 0) give a flat one,
+        of volume zero, so that gradients elsewhere in a batch stay finite.
+    """
+    xp = _namespace(a, b, c, alpha, beta, gamma)
+    cos_alpha, cos_beta, cos_gamma = xp.cos(alpha), xp.cos(beta), xp.cos(gamma)
+    sin_gamma = xp.sin(gamma)
+    squared = (
+        1
+        - cos_alpha**2
+        - cos_beta**2
+        - cos_gamma**2
+        + 2 * cos_alpha * cos_beta * cos_gamma
+    )
+    v = xp.where(squared > 0, xp.sqrt(xp.where(squared > 0, squared, 1.0)), 0.0)
+    zero = xp.zeros_like(v)
+    return xp.stack(
+        [
+            xp.stack([a + zero, zero, zero]),
+            xp.stack([b * cos_gamma, b * sin_gamma, zero]),
+            xp.stack(
+                [
+                    c * cos_beta,
+                    c * (cos_alpha - cos_beta * cos_gamma) / sin_gamma,
+                    c * v / sin_gamma,
+                ]
+            ),
+        ]
+    )
+
+
+def parameters_from_lattice(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, "6"]:
+    """Unit-cell parameters (a, b, c in angstrom, alpha, beta, gamma in radians).
+
+    Args:
+        lattice: [3, 3] rows a, b, c, angstrom.
+    """
+    xp = _namespace(lattice)
+    lengths = xp.sqrt(xp.sum(lattice**2, axis=1))
+    directions = lattice / lengths[:, None]
+    # alpha is between b and c, beta between c and a, gamma between a and b
+    cosines = xp.sum(
+        directions[xp.array([1, 2, 0])] * directions[xp.array([2, 0, 1])], axis=1
+    )
+    return xp.concatenate([lengths, xp.arccos(xp.clip(cosines, -1.0, 1.0))])
+
+
+def unit_cell_volume(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, ""]:
+    """Volume a . (b x c), cubic angstrom; negative for a left-handed cell.
+
+    Args:
+        lattice: [3, 3] rows a, b, c, angstrom.
+    """
+    xp = _namespace(lattice)
+    return xp.sum(lattice[0] * xp.cross(lattice[1], lattice[2]))
+
+
+def metric_tensor(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, "3 3"]:
+    """Metric tensor G_ij = a_i . a_j, square angstrom: |x|^2 = x G x.
+
+    International Tables for Crystallography A (2016), ch. 1.3.
+
+    Args:
+        lattice: [3, 3] rows a, b, c, angstrom.
+    """
+    xp = _namespace(lattice)
+    return xp.sum(lattice[:, None, :] * lattice[None, :, :], axis=-1)
+
+
+def reciprocal_lattice(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, "3 3"]:
+    """Reciprocal vectors a* = b x c / V and cyclic, without 2 pi.
+
+    Args:
+        lattice: [3, 3] rows a, b, c, angstrom.
+
+    Returns:
+        [3, 3] rows a*, b*, c*, 1/angstrom.
+    """
+    xp = _namespace(lattice)
+    a, b, c = lattice[0], lattice[1], lattice[2]
+    crosses = xp.stack([xp.cross(b, c), xp.cross(c, a), xp.cross(a, b)])
+    return crosses / unit_cell_volume(lattice)
+
+
+def reciprocal_metric(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, "3 3"]:
+    """Reciprocal metric tensor G*, 1/square angstrom: 1/d^2 = h G* h.
+
+    Args:
+        lattice: [3, 3] rows a, b, c, angstrom.
+    """
+    return metric_tensor(reciprocal_lattice(lattice))
