@@ -111,9 +111,9 @@ class Crystal:
 
     lattice: Float[Array, "3 3"]
     positions: Float[Array, "N 3"]
-    elements: Int[Array, "N"]
-    occupancies: Float[Array, "N"]
-    b_iso: Float[Array, "N"]
+    elements: Int[Array, " N"]
+    occupancies: Float[Array, " N"]
+    b_iso: Float[Array, " N"]
     symmetry: Symmetry
 
 
