@@ -1,0 +1,89 @@
+"""Space groups from powder diffractograms: the ResNets of Schopmans et al. (2023).
+
+    python -m xrdjax.main --config=configs/resnet.py --workdir=runs/resnet10
+
+trains ResNet-10 with the paper's settings, which asks for a GPU and for days. An
+argument chooses the depth (`configs/resnet.py:50`; 10, 18, 34, 50 or 101), or a small
+network that shows within minutes, on two CPU cores, that everything works:
+
+    python -m xrdjax.main --config=configs/resnet.py:quick --workdir=runs/quick
+
+Any value is changed by a flag: `--config.optimizer.learning_rate=3e-4`.
+"""
+
+import ml_collections
+
+from xrdjax.errors import InputError
+from xrdjax.models.resnet import SIZES
+
+
+def get_config(arg: str = "10") -> ml_collections.ConfigDict:
+    """Every setting of a run.
+
+    Args:
+        arg: depth of the network, or "quick".
+    """
+    sizes = [str(size) for size in SIZES]
+    if arg not in (*sizes, "quick"):
+        raise InputError(
+            f"configs/resnet.py has no variant {arg!r}: choose {', '.join(sizes)} "
+            "or quick"
+        )
+
+    config = ml_collections.ConfigDict()
+    config.seed = 0  # of parameters, crystals and crystallite sizes
+
+    # How long, and how much at once.
+    config.steps = 1_800_000  # updates; the paper's 2,000 epochs of 900
+    config.batch_size = 0  # diffractograms a step, all devices; 0: number of groups
+    config.steps_per_call = 100  # steps of one call of the compiled program
+    config.checkpoint_every = 9_000  # steps
+    config.checkpoints_kept = 2
+    config.compilation_cache = ""  # folder for compiled programs; empty: none
+
+    # Crystals.
+    config.statistics = ""  # file of `python -m xrdjax.statistics`; empty: bundled
+    config.max_volume = 7000.0  # of the conventional cell, cubic angstrom
+    config.max_sites = 100  # in the asymmetric unit
+    config.symprec = 0.01  # tolerance of spglib for real crystals, angstrom
+
+    # Diffractograms.
+    config.wavelength = 1.5406  # Cu K-alpha1, angstrom
+    config.two_theta_min_deg = 5.0  # first point, degrees
+    config.two_theta_max_deg = 90.0  # last point, degrees
+    config.points = 8501
+    config.crystallite_size_nm = (20.0, 100.0)  # least and largest, nanometres
+
+    config.model = model = ml_collections.ConfigDict()
+    model.size = 10  # depth: 10, 18, 34, 50 or 101
+    model.width = 64  # channels of the first stage
+    model.groups = 32  # groups of each group normalisation
+    model.dtype = "auto"  # float32, bfloat16, or auto: bfloat16 except on the CPU
+
+    config.optimizer = optimizer = ml_collections.ConfigDict()
+    optimizer.learning_rate = 1e-4  # Adam's, at the start
+    optimizer.halve_every_steps = 450_000  # steps; the paper's 500 epochs
+    optimizer.b1 = 0.9  # decay of the mean gradient
+    optimizer.b2 = 0.999  # decay of the mean squared gradient
+    optimizer.eps = 1e-7  # Keras' value, which the paper used
+
+    # The report at the end of training.
+    config.crystals = ""  # CIF file, folder or zip of known crystals; empty: none
+    config.evaluation = evaluation = ml_collections.ConfigDict()
+    evaluation.batch_size = 128  # diffractograms at once
+    evaluation.synthetic = 10_000  # fresh random crystals
+
+    if arg == "quick":
+        config.steps = 2_000
+        config.batch_size = 64
+        config.steps_per_call = 20
+        config.checkpoint_every = 200
+        config.points = 2126  # steps of 0.04 degrees
+        model.width = 16
+        model.groups = 8
+        optimizer.learning_rate = 1e-3
+        optimizer.halve_every_steps = 500
+        evaluation.synthetic = 1_000
+    else:
+        model.size = int(arg)
+    return config.lock()

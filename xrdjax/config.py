@@ -1,0 +1,214 @@
+"""Checks a run's configuration, keeps it in the work directory, builds from it.
+
+The values, their units and their defaults are in configs/resnet.py.
+"""
+
+import difflib
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from xrdjax.errors import InputError
+from xrdjax.models.resnet import SIZES, ResNet, resnet
+
+CONFIG_FILE = "config.json"
+
+# A run may be taken up again with other values of these: they change how long it
+# goes on and what is reported, and nothing that the parameters depend on.
+_FREE = {
+    "steps",
+    "checkpoint_every",
+    "checkpoints_kept",
+    "compilation_cache",
+    "crystals",
+    "evaluation.batch_size",
+    "evaluation.synthetic",
+}
+
+_DTYPES = ("auto", "float32", "bfloat16")
+
+
+def _whole(least: int) -> tuple[Callable[[Any], bool], str]:
+    return (
+        lambda value: isinstance(value, int) and value >= least,
+        f"a whole number, at least {least}",
+    )
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+_POSITIVE = (lambda value: _number(value) and value > 0, "a number above 0")
+_BELOW_ONE = (lambda value: _number(value) and 0 <= value < 1, "in [0, 1)")
+_ANGLE = (lambda value: _number(value) and 0 < value < 180, "degrees in (0, 180)")
+_TEXT = (lambda value: isinstance(value, str), "text")
+_PATH = (
+    lambda value: isinstance(value, str) and (not value or Path(value).exists()),
+    "the path of a file or folder that exists, or empty",
+)
+_SIZE_RANGE = (
+    lambda value: (
+        isinstance(value, tuple | list)
+        and len(value) == 2
+        and all(map(_number, value))
+        and 0 < value[0] <= value[1]
+    ),
+    "two numbers of nanometres, the smaller first",
+)
+
+# Each field, whether a value is good, and what a good value is.
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "seed": _whole(0),
+    "steps": _whole(1),
+    "batch_size": _whole(0),
+    "steps_per_call": _whole(1),
+    "checkpoint_every": _whole(1),
+    "checkpoints_kept": _whole(1),
+    "compilation_cache": _TEXT,
+    "statistics": _PATH,
+    "crystals": _PATH,
+    "symprec": _POSITIVE,
+    "wavelength": _POSITIVE,
+    "two_theta_min_deg": _ANGLE,
+    "two_theta_max_deg": _ANGLE,
+    "points": _whole(2),
+    "crystallite_size_nm": _SIZE_RANGE,
+    "max_volume": _POSITIVE,
+    "max_sites": _whole(1),
+    "model.size": (SIZES.__contains__, f"one of {', '.join(map(str, SIZES))}"),
+    "model.width": _whole(1),
+    "model.groups": _whole(1),
+    "model.dtype": (_DTYPES.__contains__, f"one of {', '.join(_DTYPES)}"),
+    "optimizer.learning_rate": _POSITIVE,
+    "optimizer.halve_every_steps": _whole(1),
+    "optimizer.b1": _BELOW_ONE,
+    "optimizer.b2": _BELOW_ONE,
+    "optimizer.eps": _POSITIVE,
+    "evaluation.batch_size": _whole(1),
+    "evaluation.synthetic": _whole(0),
+}
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"model": {"size": 10}} becomes {"model.size": 10}."""
+    flat = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def check_config(config: ml_collections.ConfigDict) -> None:
+    """Makes sure of every value before anything is traced.
+
+    Raises:
+        InputError: names the first field that is unknown, missing or out of range,
+            what it holds and what is expected.
+    """
+    flat = _flat(config.to_dict())
+    for name in flat:
+        if name not in _RULES:
+            close = difflib.get_close_matches(name, _RULES, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "remove it"
+            raise InputError(f"the configuration has no field {name!r}: {hint}")
+    for name, (good, expected) in _RULES.items():
+        if name not in flat:
+            raise InputError(
+                f"the configuration lacks the field {name!r} ({expected}): add it, as "
+                "in configs/resnet.py"
+            )
+        if not good(flat[name]):
+            raise InputError(f"{name} is {flat[name]!r}, expected {expected}")
+    if config.two_theta_min_deg >= config.two_theta_max_deg:
+        raise InputError(
+            f"the pattern goes from {config.two_theta_min_deg:g} to "
+            f"{config.two_theta_max_deg:g} degrees: two_theta_min_deg must be below "
+            "two_theta_max_deg"
+        )
+    for name in ("steps", "checkpoint_every"):
+        if config[name] % config.steps_per_call:
+            raise InputError(
+                f"{name} is {config[name]}, which is not a multiple of steps_per_call, "
+                f"{config.steps_per_call}: the compiled program always takes that many"
+            )
+    make_model(config, outputs=1)
+
+
+def make_model(config: ml_collections.ConfigDict, outputs: int) -> ResNet:
+    """The network that a configuration describes, for so many space groups.
+
+    Its computation is in bfloat16 on accelerators if model.dtype is "auto".
+    """
+    dtype = config.model.dtype
+    if dtype == "auto":
+        dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    return resnet(
+        config.model.size,
+        outputs,
+        width=config.model.width,
+        groups=config.model.groups,
+        dtype=jnp.dtype(dtype),
+    )
+
+
+def write_config(workdir: Path, config: ml_collections.ConfigDict) -> None:
+    """Keeps the configuration as JSON beside the run's checkpoints."""
+    text = json.dumps(config.to_dict(), indent=2)
+    (workdir / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_config(workdir: Path) -> ml_collections.ConfigDict:
+    """The configuration of a run.
+
+    Raises:
+        InputError: if there is none, it cannot be read, or a value is not good.
+    """
+    path = workdir / CONFIG_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        # JSON knows lists only; the one field of several values is a tuple.
+        values["crystallite_size_nm"] = tuple(values["crystallite_size_nm"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"cannot read the configuration {str(path)!r} ({error}): name the work "
+            "directory of a run"
+        ) from error
+    config = ml_collections.ConfigDict(values).lock()
+    check_config(config)
+    return config
+
+
+def check_same_run(
+    old: ml_collections.ConfigDict, new: ml_collections.ConfigDict, workdir: Path
+) -> None:
+    """Refuses to continue a run with settings that would make it another run.
+
+    Raises:
+        InputError: names the fields that differ, and both values.
+    """
+    # By way of JSON, in which the old one was kept, so that (20, 100) is [20, 100].
+    was = _flat(json.loads(json.dumps(old.to_dict())))
+    now = _flat(json.loads(json.dumps(new.to_dict())))
+    differences = [
+        f"{name} (there {was.get(name)!r}, asked for {now.get(name)!r})"
+        for name in sorted(was | now)
+        if was.get(name) != now.get(name) and name not in _FREE
+    ]
+    if now["steps"] < was["steps"]:
+        differences.append(
+            f"steps (there {was['steps']}, asked for only {now['steps']})"
+        )
+    if differences:
+        raise InputError(
+            f"the run in {str(workdir)!r} was started with another configuration: "
+            f"{', '.join(differences)}: give the same values or another work directory"
+        )

@@ -1,0 +1,21 @@
+"""The one transformation between a diffractogram and the network."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def preprocess(patterns: Float[Array, "*B T"]) -> Float[Array, "*B T"]:
+    """Square root of the intensities, which lifts weak reflections.
+
+    Zaloga et al., Crystals 10 (2020) 1142; used by Schopmans et al. (2023).
+
+    Args:
+        patterns: [*B, T] intensities divided by the largest of their pattern.
+            What is below zero (a measured background that was subtracted) becomes zero.
+
+    Returns:
+        [*B, T] input of the network, in [0, 1]. The gradient is zero where the
+        intensity is, not infinite.
+    """
+    positive = patterns > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, patterns, 1.0)), 0.0)

@@ -1,0 +1,148 @@
+"""Residual networks that read a powder diffractogram and name its space group.
+
+The networks of Schopmans, Reiser and Friederich, Digital Discovery 2 (2023) 1414
+(doi 10.1039/D3DD00071K): the ResNets of He et al. (2016) in one dimension, where a
+3 x 3 kernel becomes one of 9 points and a stride of 2 x 2 one of 4, with group
+normalisation (batch normalisation was unstable), a flattened last map (the position
+of a peak is what counts, so nothing is pooled) and a linear layer of 256 before the
+output.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from xrdjax.errors import InputError
+
+# Blocks in each of the four stages, and whether they are bottlenecks.
+SIZES: dict[int, tuple[tuple[int, ...], bool]] = {
+    10: ((1, 1, 1, 1), False),
+    18: ((2, 2, 2, 2), False),
+    34: ((3, 4, 6, 3), False),
+    50: ((3, 4, 6, 3), True),
+    101: ((3, 4, 23, 3), True),
+}
+
+# The initialisers of the published networks (Keras' "VarianceScaling", and its
+# default for dense layers); epsilon is that of its group normalisation.
+_conv_init = nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
+_dense_init = nn.initializers.xavier_uniform()
+_NORM_EPSILON = 1e-3
+
+
+class ResNet(nn.Module):
+    """One-dimensional ResNet.
+
+    Attributes:
+        stage_sizes: blocks in each stage; every stage doubles the channels.
+        bottleneck: blocks of kernels 1, 9, 1 with four times as many channels at
+            their end, instead of 9, 9.
+        outputs: number of classes K.
+        width: channels of the first stage.
+        groups: groups of each group normalisation; divides width.
+        dtype: type of the computation; parameters are always float32.
+    """
+
+    stage_sizes: Sequence[int]
+    bottleneck: bool
+    outputs: int
+    width: int = 64
+    groups: int = 32
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, inputs: Float[Array, "B T"]) -> Float[Array, "B K"]:
+        """Logits of each class.
+
+        Args:
+            inputs: [B, T] diffractograms from `preprocess`.
+
+        Returns:
+            [B, K] float32 logits.
+        """
+        conv = partial(
+            nn.Conv, use_bias=False, kernel_init=_conv_init, dtype=self.dtype
+        )
+        norm = partial(
+            nn.GroupNorm, self.groups, epsilon=_NORM_EPSILON, dtype=self.dtype
+        )
+        dense = partial(nn.Dense, kernel_init=_dense_init)
+        block = _bottleneck_block if self.bottleneck else _basic_block
+
+        x = conv(self.width, (7,), strides=(2,))(inputs[..., None])
+        x = nn.relu(norm()(x))
+        x = nn.max_pool(x, (3,), strides=(2,), padding="SAME")
+        for stage, blocks in enumerate(self.stage_sizes):
+            for i in range(blocks):
+                stride = 4 if stage > 0 and i == 0 else 1
+                channels = self.width * 2**stage
+                x = block(x, channels, stride, i == 0, conv, norm)
+        x = x.reshape(x.shape[0], -1)
+        x = dense(256, dtype=self.dtype)(x)
+        # The logits meet a logarithm: they stay float32.
+        return dense(self.outputs, dtype=jnp.float32)(x)
+
+
+def _basic_block(x, channels, stride, project, conv, norm):
+    """relu(x + f(x)), f two convolutions of 9 points."""
+    residual = norm()(conv(channels, (1,), strides=(stride,))(x)) if project else x
+    y = nn.relu(norm()(conv(channels, (9,), strides=(stride,))(x)))
+    y = norm()(conv(channels, (9,))(y))
+    return nn.relu(y + residual)
+
+
+def _bottleneck_block(x, channels, stride, project, conv, norm):
+    """relu(x + f(x)), f convolutions of 1, 9 and 1 points, the last four times wider."""
+    residual = norm()(conv(4 * channels, (1,), strides=(stride,))(x)) if project else x
+    y = nn.relu(norm()(conv(channels, (1,))(x)))
+    y = nn.relu(norm()(conv(channels, (9,), strides=(stride,))(y)))
+    y = norm()(conv(4 * channels, (1,))(y))
+    return nn.relu(y + residual)
+
+
+def resnet(
+    size: int,
+    outputs: int,
+    width: int = 64,
+    groups: int = 32,
+    dtype: Any = jnp.float32,
+) -> ResNet:
+    """The ResNet of a given depth.
+
+    Args:
+        size: 10, 18, 34, 50 or 101.
+        outputs: number of classes.
+        width: channels of the first stage; 64 in the paper.
+        groups: groups of each group normalisation; 32 in the paper.
+        dtype: type of the computation, float32 or bfloat16.
+
+    Raises:
+        InputError: for an unknown size, or groups that do not divide the width.
+    """
+    if size not in SIZES:
+        raise InputError(
+            f"there is no ResNet-{size}: choose {', '.join(map(str, list(SIZES)[:-1]))}"
+            f" or {list(SIZES)[-1]}"
+        )
+    if width < 1 or groups < 1 or width % groups:
+        raise InputError(
+            f"{groups} groups do not divide a width of {width} channels: choose a "
+            "width that is a multiple of the number of groups"
+        )
+    stage_sizes, bottleneck = SIZES[size]
+    return ResNet(stage_sizes, bottleneck, outputs, width, groups, dtype)
+
+
+def init_params(key: Array, model: ResNet, points: int) -> dict[str, Any]:
+    """Random parameters of a model that reads diffractograms of so many points."""
+    return model.init(key, jnp.zeros((1, points)))["params"]
+
+
+def parameter_count(params: dict[str, Any]) -> int:
+    """Number of parameters of a model (of arrays, or of their shapes)."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
