@@ -126,3 +126,21 @@ def reciprocal_metric(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, "3 3
         lattice: [3, 3] rows a, b, c, angstrom.
     """
     return metric_tensor(reciprocal_lattice(lattice))
+
+
+def inverse_spacing(
+    miller: Float[jax.Array, "H 3"], lattice: Float[jax.Array, "3 3"]
+) -> Float[jax.Array, " H"]:
+    """s = 1/d = |h a* + k b* + l c*|, 1/angstrom.
+
+    Args:
+        miller: [H, 3] indices; (0, 0, 0) gives 0 with a gradient of 0.
+        lattice: [3, 3] rows a, b, c, angstrom.
+    """
+    a, b, c = reciprocal_lattice(lattice)
+    vectors = (
+        miller[:, :1] * a[None] + miller[:, 1:2] * b[None] + miller[:, 2:] * c[None]
+    )
+    squared = jnp.sum(vectors**2, axis=-1)
+    positive = squared > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)

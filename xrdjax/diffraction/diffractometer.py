@@ -59,3 +59,7 @@ class Diffractometer:
         ends = np.sin(np.deg2rad([self.two_theta_min_deg, self.two_theta_max_deg]) / 2)
         low, high = 2 * ends / self.wavelength
         return float(low), float(high)
+
+
+# The measurement that the paper simulates.
+PAPER_DIFFRACTOMETER = Diffractometer()

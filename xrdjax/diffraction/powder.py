@@ -10,7 +10,8 @@ from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
 from xrdjax.crystals.crystal import Crystal
-from xrdjax.diffraction.diffractometer import Diffractometer
+from xrdjax.crystals.lattices import inverse_spacing
+from xrdjax.diffraction.diffractometer import PAPER_DIFFRACTOMETER, Diffractometer
 from xrdjax.diffraction.intensities import line_intensities
 from xrdjax.diffraction.profiles import (
     ProfileGrid,
@@ -23,7 +24,6 @@ from xrdjax.diffraction.profiles import (
 )
 from xrdjax.diffraction.reflections import (
     find_reflections,
-    inverse_spacing,
     unpack_miller,
 )
 from xrdjax.diffraction.structure_factors import structure_factors
@@ -118,7 +118,7 @@ def powder_lines(
     Raises:
         InputError: the lattice is traced and max_reflections is missing.
     """
-    diffractometer = diffractometer or Diffractometer()
+    diffractometer = diffractometer or PAPER_DIFFRACTOMETER
     return _lines(
         crystal, diffractometer, max_reflections or _room(crystal, diffractometer)
     )
@@ -174,7 +174,7 @@ def powder_pattern(
     Raises:
         InputError: a traced argument lacks its static companion, or no such size.
     """
-    diffractometer = diffractometer or Diffractometer()
+    diffractometer = diffractometer or PAPER_DIFFRACTOMETER
     if sizes_nm is None:
         if isinstance(crystallite_size_nm, jax.core.Tracer):
             raise InputError(

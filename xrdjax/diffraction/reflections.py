@@ -15,7 +15,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from xrdjax.crystals.crystal import Crystal
-from xrdjax.crystals.lattices import reciprocal_lattice
+from xrdjax.crystals.lattices import inverse_spacing
 from xrdjax.crystals.space_groups import Symmetry
 
 # An index is packed in ten bits, so that |h|, |k|, |l| < 512 and the order of
@@ -68,7 +68,7 @@ def unpack_miller(keys: Int[Array, " H"]) -> Float[Array, "H 3"]:
     rest = keys + half * 2 * half + half  # all three indices made positive
     h = rest >> 20
     k = ((rest >> 10) & (2 * half - 1)) - half
-    l = (rest & (2 * half - 1)) - half  # noqa: E741
+    l = (rest & (2 * half - 1)) - half
     return jnp.stack([h, k, l], axis=-1).astype(jnp.float32)
 
 
@@ -118,7 +118,7 @@ def box_miller(box: Box, index: Int[Array, " H"]) -> Int[Array, "H 3"]:
     row = _quotient(index, box.size[2])
     h = _quotient(row, box.size[1])
     k = row - h * box.size[1]
-    l = index - row * box.size[2]  # noqa: E741
+    l = index - row * box.size[2]
     return jnp.stack([h, k, l], axis=-1) + box.first
 
 
@@ -141,7 +141,7 @@ def family(
         kept [H]: h is the largest of its family, not (0, 0, 0), and present.
         multiplicity [H]: of its family, where kept.
     """
-    h, k, l = miller[:, 0], miller[:, 1], miller[:, 2]  # noqa: E741
+    h, k, l = miller[:, 0], miller[:, 1], miller[:, 2]
     key_vector = jnp.array(_KEY, jnp.int32)
     # the key is linear in h, so the key of hW is h . (W key_vector)
     equivalents = jnp.sum(symmetry.rotations * key_vector[None, None], axis=-1)
@@ -218,24 +218,6 @@ def append_reflections(
         count=count,
         overflow=found.overflow | (count > size),
     )
-
-
-def inverse_spacing(
-    miller: Float[Array, "H 3"], lattice: Float[Array, "3 3"]
-) -> Float[Array, " H"]:
-    """s = 1/d = |h a* + k b* + l c*|, 1/angstrom.
-
-    Args:
-        miller: [H, 3] indices; (0, 0, 0) gives 0 with a gradient of 0.
-        lattice: [3, 3] rows a, b, c, angstrom.
-    """
-    a, b, c = reciprocal_lattice(lattice)
-    vectors = (
-        miller[:, :1] * a[None] + miller[:, 1:2] * b[None] + miller[:, 2:] * c[None]
-    )
-    squared = jnp.sum(vectors**2, axis=-1)
-    positive = squared > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
 
 
 @functools.partial(jax.jit, static_argnames=("s_range", "size", "block"))

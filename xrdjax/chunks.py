@@ -1,0 +1,41 @@
+"""Uneven work in even shapes: a batch sorted by cost, a chunk at a time."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Num, PyTree
+
+
+def map_in_chunks(
+    function: Callable[[PyTree], PyTree],
+    batch: PyTree,
+    cost: Num[Array, " B"],
+    chunk: int,
+) -> PyTree:
+    """Applies a function of a batch to chunks of members that cost alike.
+
+    A loop inside a batch runs until its longest member is done. Sorted by cost,
+    a chunk waits for members that are hardly longer than the rest of it.
+
+    Args:
+        function: from a pytree with leading axis `chunk` to another such.
+        batch: pytree with leading axis B.
+        cost: [B] anything that grows with a member's work.
+        chunk: members done together; more than B means B.
+
+    Returns:
+        The function's results with leading axis B, in the order of the batch.
+    """
+    count = cost.shape[0]
+    chunk = min(chunk, count)
+    if chunk == count:
+        return function(batch)
+    order = jnp.argsort(cost)
+    # the dearest members fill up the last chunk
+    padded = jnp.concatenate([order, jnp.repeat(order[-1:], -count % chunk)])
+    chunks = jax.tree.map(lambda x: x[padded].reshape(-1, chunk, *x.shape[1:]), batch)
+    results = lax.map(function, chunks)
+    place = jnp.zeros(count, order.dtype).at[order].set(jnp.arange(count))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[place], results)

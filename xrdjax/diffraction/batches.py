@@ -1,0 +1,226 @@
+"""Powder patterns of many crystals at once, each at its own cost.
+
+The same steps as in `powder`, for a chunk of crystals that are about alike. Loops
+over blocks of candidates, reflections and atoms stop at the largest member of
+the chunk, so that a small crystal does not pay for the largest possible one.
+"""
+
+import dataclasses
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from xrdjax.crystals.crystal import Crystal
+from xrdjax.crystals.elements import IT92
+from xrdjax.crystals.lattices import inverse_spacing, unit_cell_volume
+from xrdjax.crystals.space_groups import Symmetry
+from xrdjax.diffraction.diffractometer import PAPER_DIFFRACTOMETER, Diffractometer
+from xrdjax.diffraction.intensities import line_intensities
+from xrdjax.diffraction.profiles import (
+    ProfileGrid,
+    add_lines,
+    broaden,
+    line_heights,
+    normalise,
+    scherrer_sigma,
+)
+from xrdjax.diffraction.reflections import (
+    Reflections,
+    append_reflections,
+    index_box,
+    no_reflections,
+    unpack_miller,
+)
+from xrdjax.diffraction.structure_factors import scattering_powers, sum_phases
+
+# Sizes of the blocks that the loops take together.
+_CANDIDATES = 512
+_REFLECTIONS = 128
+_ATOMS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Simulation:
+    """What is simulated and how much room it gets; hashable, so static under jit.
+
+    Attributes:
+        diffractometer: wavelength and grid of 2 theta.
+        sizes_nm: smallest and largest crystallite size, nanometres.
+        max_volume: largest conventional cell, cubic angstrom.
+        max_elements: most elements in one crystal.
+        chunk: crystals done together.
+    """
+
+    diffractometer: Diffractometer = PAPER_DIFFRACTOMETER
+    sizes_nm: tuple[float, float] = (20.0, 100.0)
+    max_volume: float = 7000.0
+    max_elements: int = 12
+    chunk: int = 16
+
+    @property
+    def max_reflections(self) -> int:
+        """Room for the families of the largest triclinic cell, in whole blocks.
+
+        Half the lattice points of the sphere, and a fifth for its surface.
+        """
+        sphere = 4 / 3 * math.pi * self.diffractometer.s_range[1] ** 3
+        room = 1.2 * sphere * self.max_volume / 2 + 256
+        return math.ceil(room / _REFLECTIONS) * _REFLECTIONS
+
+
+def _find(crystals: Crystal, simulation: Simulation) -> Reflections:
+    """Reflections of each crystal of a chunk, [C, H]."""
+    s_range = simulation.diffractometer.s_range
+    box = jax.vmap(lambda a, g: index_box(a, g, s_range[1]))(
+        crystals.lattice, crystals.symmetry
+    )
+    order = jnp.max(crystals.symmetry.order)
+
+    def look(i, found):
+        def append(found, crystal, box):
+            return append_reflections(
+                found,
+                crystal.lattice,
+                crystal.symmetry,
+                box,
+                s_range,
+                i * _CANDIDATES,
+                order,
+                _CANDIDATES,
+            )
+
+        return jax.vmap(append)(found, crystals, box)
+
+    count = crystals.lattice.shape[0]
+    empty = jax.tree.map(
+        lambda x: jnp.broadcast_to(x, (count, *x.shape)),
+        no_reflections(simulation.max_reflections),
+    )
+    blocks = -(-jnp.max(box.count) // _CANDIDATES)
+    found = lax.fori_loop(0, blocks, look, empty)
+    return found.replace(overflow=found.overflow | box.overflow)
+
+
+def _species(
+    crystal: Crystal, size: int
+) -> tuple[Int[Array, " E"], Int[Array, " N"], Bool[Array, ""]]:
+    """Distinct elements [E] of a crystal, the one of each atom [N], and overflow."""
+    rows = IT92.shape[0]
+    present = jnp.zeros(rows, bool).at[crystal.elements].max(crystal.occupancies > 0)
+    rank = jnp.cumsum(present) - 1
+    slot = jnp.where(present, rank, size)
+    elements = jnp.zeros(size, jnp.int32).at[slot].set(jnp.arange(rows), mode="drop")
+    return elements, rank[crystal.elements], rank[-1] >= size
+
+
+def simulate_chunk(
+    crystals: Crystal,
+    sizes_nm: Float[Array, " C"],
+    grid: ProfileGrid,
+    simulation: Simulation,
+) -> tuple[Float[Array, "C T"], Bool[Array, " C"]]:
+    """Patterns of a chunk of crystals; the work is that of its largest member.
+
+    Displacements are left out, as in the paper.
+
+    Args:
+        crystals: with a leading axis C; atoms first, padding after.
+        sizes_nm: [C] crystallite sizes, nanometres.
+        grid: from `profile_grid`.
+        simulation: static settings.
+
+    Returns:
+        Patterns [C, T] with maximum 1, and whether something had no room [C].
+    """
+    wavelength = simulation.diffractometer.wavelength
+    found = _find(crystals, simulation)
+    elements, species, crowded = jax.vmap(
+        lambda crystal: _species(crystal, simulation.max_elements)
+    )(crystals)
+    coefficients = jnp.asarray(IT92, jnp.float32)[elements]
+    atoms = jnp.max(jnp.sum(crystals.occupancies > 0, axis=1))
+    padding = -crystals.positions.shape[1] % _ATOMS
+    positions = jnp.pad(crystals.positions, ((0, 0), (0, padding), (0, 0)))
+    occupancies = jnp.pad(crystals.occupancies, ((0, 0), (0, padding)))
+    species = jnp.pad(species, ((0, 0), (0, padding)))
+
+    def add_block(
+        i,
+        comb,
+        lattice,
+        coefficients,
+        keys,
+        multiplicity,
+        positions,
+        occupancies,
+        species,
+    ):
+        keys = lax.dynamic_slice_in_dim(keys, i * _REFLECTIONS, _REFLECTIONS)
+        multiplicity = lax.dynamic_slice_in_dim(
+            multiplicity, i * _REFLECTIONS, _REFLECTIONS
+        )
+        miller = unpack_miller(keys)
+        s = inverse_spacing(miller, lattice)
+        full = jnp.ones(simulation.max_elements)
+        powers = scattering_powers(coefficients, full, 0 * full, (s / 2) ** 2)
+
+        def add_atoms(j, total):
+            def block(array):
+                return lax.dynamic_slice_in_dim(array, j * _ATOMS, _ATOMS)
+
+            power = block(occupancies)[:, None] * powers[block(species)]
+            real, imaginary = sum_phases(miller, block(positions), power)
+            return total[0] + real, total[1] + imaginary
+
+        zero = jnp.zeros(_REFLECTIONS)
+        real, imaginary = lax.fori_loop(0, -(-atoms // _ATOMS), add_atoms, (zero, zero))
+        intensities = line_intensities(
+            multiplicity, real**2 + imaginary**2, s, wavelength
+        )
+        return add_lines(comb, s, line_heights(intensities, s, wavelength), grid)
+
+    comb = lax.fori_loop(
+        0,
+        -(-jnp.max(found.count) // _REFLECTIONS),
+        lambda i, comb: jax.vmap(functools.partial(add_block, i))(
+            comb,
+            crystals.lattice,
+            coefficients,
+            found.keys,
+            found.multiplicity,
+            positions,
+            occupancies,
+            species,
+        ),
+        jnp.zeros((crystals.lattice.shape[0], grid.skew.shape[0])),
+    )
+    sigma = scherrer_sigma(sizes_nm)
+    patterns = jax.vmap(lambda c, width: normalise(broaden(c, width, grid)))(
+        comb, sigma
+    )
+    return patterns, found.overflow | crowded
+
+
+def simulation_cost(
+    lattice: Float[Array, "3 3"],
+    symmetry: Symmetry,
+    atoms: Int[Array, ""],
+    diffractometer: Diffractometer,
+) -> Float[Array, ""]:
+    """Estimated work for one crystal: candidates, and reflections times atoms.
+
+    Args:
+        lattice: [3, 3] rows a, b, c, angstrom.
+        symmetry: of the crystal.
+        atoms: [] in the primitive cell.
+        diffractometer: its largest s counts.
+    """
+    s_max = diffractometer.s_range[1]
+    candidates = index_box(lattice, symmetry, s_max).count
+    points = 4 / 3 * math.pi * s_max**3 * jnp.abs(unit_cell_volume(lattice))
+    families = points / (2.0 * symmetry.order * symmetry.centring_order)
+    return 8.0 * candidates + families * atoms
