@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int
 
 from xrdjax.crystals.elements import SYMBOLS
 from xrdjax.crystals.lattices import parameters_from_lattice, unit_cell_volume
-from xrdjax.crystals.space_groups import Symmetry
+from xrdjax.crystals.space_groups import MAX_CENTRING, MAX_OPERATIONS, Symmetry
 from xrdjax.errors import InputError
 
 # Images of one site closer than this are the same atom, angstrom.
@@ -176,6 +176,21 @@ def _orbit(
     return images[~np.any(np.tril(same, -1), axis=1)]
 
 
+def _primitive_atoms(
+    structure: Structure,
+    rotations: np.ndarray,
+    translations: np.ndarray,
+    centring: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions [N, 3] of the atoms modulo centring, and the site [N] of each."""
+    orbits = [
+        _orbit(structure.lattice, position, rotations, translations, centring)
+        for position in structure.positions
+    ]
+    sites = np.repeat(np.arange(len(orbits)), [len(orbit) for orbit in orbits])
+    return np.concatenate(orbits), sites
+
+
 def expand_sites(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
     """All atoms of the conventional cell.
 
@@ -183,20 +198,14 @@ def expand_sites(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
     atom, so that special positions get their multiplicity.
 
     Returns:
-        Positions [M, 3] in [0, 1) and the site [M] that each atom comes from.
+        Positions [M, 3] in [0, 1) and the site [M] that each atom comes from, in
+        order of the sites.
     """
-    orbits = [
-        _orbit(
-            structure.lattice,
-            position,
-            structure.rotations,
-            structure.translations,
-            np.zeros((1, 3)),
-        )
-        for position in structure.positions
-    ]
-    sites = np.repeat(np.arange(len(orbits)), [len(orbit) for orbit in orbits])
-    return np.concatenate(orbits), sites
+    parts = split_centring(structure.rotations, structure.translations)
+    positions, sites = _primitive_atoms(structure, *parts)
+    centring = parts[2]
+    positions = np.mod(positions[:, None] + centring[None], 1.0).reshape(-1, 3)
+    return positions, np.repeat(sites, len(centring))
 
 
 def _pad(array: np.ndarray, size: int) -> np.ndarray:
@@ -220,14 +229,9 @@ def to_crystal(structure: Structure, size: int | None = None) -> Crystal:
     Raises:
         InputError: the primitive cell holds more atoms than size.
     """
-    rotations, translations, centring = split_centring(
-        structure.rotations, structure.translations
-    )
-    orbits = [
-        _orbit(structure.lattice, position, rotations, translations, centring)
-        for position in structure.positions
-    ]
-    sites = np.repeat(np.arange(len(orbits)), [len(orbit) for orbit in orbits])
+    parts = split_centring(structure.rotations, structure.translations)
+    positions, sites = _primitive_atoms(structure, *parts)
+    rotations, translations, centring = parts
     size = len(sites) if size is None else size
     if len(sites) > size:
         raise InputError(
@@ -236,15 +240,17 @@ def to_crystal(structure: Structure, size: int | None = None) -> Crystal:
         )
     return Crystal(
         lattice=structure.lattice.astype(np.float32),
-        positions=_pad(np.concatenate(orbits), size).astype(np.float32),
+        positions=_pad(positions, size).astype(np.float32),
         elements=_pad(structure.elements[sites], size).astype(np.int32),
         occupancies=_pad(structure.occupancies[sites], size).astype(np.float32),
         b_iso=_pad(structure.b_iso[sites], size).astype(np.float32),
         symmetry=Symmetry(
-            rotations=_pad(rotations, 48).astype(np.int32),
-            translations=_pad(translations, 48).astype(np.float32),
+            rotations=_pad(rotations, MAX_OPERATIONS).astype(np.int32),
+            translations=_pad(translations, MAX_OPERATIONS).astype(np.float32),
             order=np.int32(len(rotations)),
-            centring=_pad(centring, max(4, len(centring))).astype(np.float32),
+            centring=_pad(centring, max(MAX_CENTRING, len(centring))).astype(
+                np.float32
+            ),
             centring_order=np.int32(len(centring)),
         ),
     )

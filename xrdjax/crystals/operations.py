@@ -1,0 +1,167 @@
+"""Symmetry operations of a setting: from triplets such as "-x,y+1/2,z", or from names."""
+
+import dataclasses
+import functools
+import re
+import warnings
+from collections.abc import Sequence
+
+import gemmi
+import numpy as np
+import spglib
+
+from xrdjax.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Operations:
+    """All operations of one setting, modulo lattice translations; x' = W x + w.
+
+    Attributes:
+        rotations: [G, 3, 3] int8 W; the centring translations are among them.
+        translations: [G, 3] float64 w in [0, 1).
+        space_group: the number they imply; None when they have none.
+        triplets: the same operations as text.
+    """
+
+    rotations: np.ndarray
+    translations: np.ndarray
+    space_group: int | None
+    triplets: frozenset[str]
+
+    @functools.cached_property
+    def is_group(self) -> bool:
+        """True when any two, one after the other, give a third of them."""
+        group = gemmi.GroupOps([gemmi.Op(triplet) for triplet in self.triplets])
+        try:
+            group.add_missing_elements()
+        except RuntimeError:  # gemmi gives up beyond 1023 elements
+            return False
+        return len(group) == len(self.triplets)
+
+
+def _number(rotations: np.ndarray, translations: np.ndarray) -> int | None:
+    """Space group of a setting that gemmi's table does not have, from spglib."""
+    with warnings.catch_warnings():
+        # newer versions of spglib warn that failing will raise one day
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            found = spglib.get_spacegroup_type_from_symmetry(rotations, translations)
+        except spglib.error.SpglibError:
+            return None
+    return found.number if found else None
+
+
+def _operations(ops: Sequence[gemmi.Op]) -> Operations:
+    """Wraps, drops repeated operations, and names the group."""
+    unique = {op.wrap().triplet(): op for op in ops}
+    rotations = np.array([op.rot for op in unique.values()]) // gemmi.Op.DEN
+    translations = np.array([op.tran for op in unique.values()]) / gemmi.Op.DEN
+    known = gemmi.find_spacegroup_by_ops(gemmi.GroupOps(list(unique.values())))
+    return Operations(
+        rotations=rotations.astype(np.int8),
+        translations=translations,
+        space_group=known.number if known else _number(rotations, translations),
+        triplets=frozenset(unique),
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def parse_operations(triplets: tuple[str, ...]) -> Operations:
+    """Operations from their triplets; repeated ones count once.
+
+    Raises:
+        InputError: a triplet cannot be read.
+    """
+    ops = []
+    for triplet in triplets:
+        try:
+            ops.append(gemmi.Op(triplet))
+        except RuntimeError as error:
+            raise InputError(
+                f"symmetry operation {triplet!r} cannot be read ({error}); "
+                'expected a triplet such as "-x,y+1/2,z"'
+            ) from error
+    return _operations(ops)
+
+
+def _settings_in_words(name: str) -> str:
+    """Brings the ways to write a setting to gemmi's: ":1", ":2", ":H", ":R"."""
+    name = re.sub(r"_|\((\d)\)", r"\1", name.strip())  # P 2_1/c, P 2(1)/c
+    name = re.sub(r"\(?origin choice ([12])\)?", r":\1", name, flags=re.IGNORECASE)
+    name = re.sub(
+        r"\((hexagonal|rhombohedral) axes\)", _axes, name, flags=re.IGNORECASE
+    )
+    name = re.sub(r"[\s:]+S$", ":1", name)
+    name = re.sub(r"[\s:]+Z$", ":2", name)
+    return re.sub(r"\s*:\s*", ":", name)
+
+
+def _axes(match: re.Match) -> str:
+    return f":{match[1][0].upper()}"
+
+
+def _short_name(name: str) -> str:
+    """Short Hermann-Mauguin symbol of a full one: "P 4/n 21/c 2/c" is "P 4/n c c".
+
+    A mirror or glide stands for the twofold axis along it; in cubic groups ("-3" in
+    second place) it stands for the fourfold axis too.
+    """
+    axes = "2|21|4|41|42|43" if "-3" in name.split()[2:3] else "2|21"
+    return re.sub(rf"(?<= )(?:{axes})/([a-emn])(?![a-z])", r"\1", name)
+
+
+def _from_hall(symbol: str) -> list[gemmi.Op] | None:
+    try:
+        return list(gemmi.symops_from_hall(symbol.replace("_", " ")))
+    except (RuntimeError, ValueError):
+        return None
+
+
+def _from_name(name: str, alpha_deg: float, gamma_deg: float) -> list[gemmi.Op] | None:
+    name = _settings_in_words(name)
+    for candidate in (name, _short_name(name)):
+        # of two origins, the one at the inversion; of two axes, as the angles say
+        group = gemmi.find_spacegroup_by_name(
+            candidate, alpha_deg, gamma_deg, prefer="2"
+        )
+        if group is not None:
+            return list(group.operations())
+    # a setting may be named where there is but one: "P 6/m c c S"
+    group = gemmi.find_spacegroup_by_name(name.partition(":")[0])
+    if group is not None and ":" not in group.xhm():
+        return list(group.operations())
+    return None
+
+
+def _from_number(
+    number: int, alpha_deg: float, gamma_deg: float
+) -> list[gemmi.Op] | None:
+    for group in gemmi.spacegroup_table():
+        if group.number == number and group.is_reference_setting():
+            return _from_name(group.hm, alpha_deg, gamma_deg)
+    return None
+
+
+def named_operations(
+    hall: str, hermann_mauguin: str, number: int, alpha_deg: float, gamma_deg: float
+) -> Operations | None:
+    """Operations of a named space group: the Hall symbol first, then H-M, then number.
+
+    Args:
+        hall: Hall symbol, or "".
+        hermann_mauguin: short or full symbol, with or without a setting such as
+            ":2", "Z", ":H" or "(origin choice 2)", or "".
+        number: 1 to 230, or 0.
+        alpha_deg, gamma_deg: of the cell; they tell rhombohedral axes from
+            hexagonal ones.
+
+    Returns:
+        None when nothing names a known group.
+    """
+    ops = _from_hall(hall) if hall else None
+    ops = ops or _from_name(hermann_mauguin, alpha_deg, gamma_deg)
+    # "P 42/m m c (a,b+1/2,c)" moves the origin: the number would put it elsewhere
+    if ops is None and hermann_mauguin.count(",") != 2:
+        ops = _from_number(number, alpha_deg, gamma_deg)
+    return _operations(ops) if ops else None
