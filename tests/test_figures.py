@@ -1,5 +1,6 @@
 """Figures are looked at by people; here only what a person may overlook is tested."""
 
+import json
 import re
 
 import numpy as np
@@ -53,11 +54,29 @@ def test_symbols_are_those_of_the_international_tables(number, expected):
 
 
 def test_the_training_curve_is_drawn_from_a_single_point_on(tmp_path):
-    for count in (1, 3, 60):
-        steps = list(range(count))
+    for count in (1, 60):
+        steps = np.arange(1.0, count + 1)
         path = tmp_path / f"{count}.png"
-        figures.draw_training({"top-1": (steps, np.linspace(0, 1, count))}, path)
+        names = ("synthetic crystals", "held-out known crystals", "gallery")
+        ends = {name: metrics.proportion(np.ones(3, bool))._asdict() for name in names}
+        figures.draw_training(steps, np.linspace(0, 1, count), count, ends, path)
         assert_drawn(path)
+
+
+def test_the_training_curve_averages_neighbours_and_skips_what_was_not_finite(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    rows = [{"step": i, "accuracy": (i % 2) if i else None} for i in range(1001)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    steps, accuracies = figures.training_curve(path)
+    assert len(steps) == 200
+    np.testing.assert_allclose(steps.mean(), 500.5)
+    np.testing.assert_allclose(accuracies, 0.5, atol=0.11)
+
+
+def test_without_metrics_there_is_no_training_curve(tmp_path):
+    assert figures.training_curve(tmp_path / "metrics.jsonl") is None
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "accuracy": null}\n')
+    assert figures.training_curve(tmp_path / "metrics.jsonl") is None
 
 
 def test_the_confusion_leaves_out_systems_without_crystals(tmp_path, score):
@@ -70,7 +89,7 @@ def test_the_confusion_leaves_out_systems_without_crystals(tmp_path, score):
 def test_examples_are_drawn_whatever_their_names(tmp_path):
     grid = np.linspace(5, 90, 500)
     pattern = np.exp(-0.5 * ((grid - 30) / 0.3) ** 2)
-    real = {"$x_{1}": pattern, "a_b^c \\ 100 %": pattern}
+    real = [("$x_{1}", pattern), ("a_b^c \\ 100 %", pattern)]
     figures.draw_examples(grid, real, [pattern], 225, tmp_path / "a.png")
     assert_drawn(tmp_path / "a.png")
 

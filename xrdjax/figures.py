@@ -4,6 +4,7 @@ Colours are those of Okabe and Ito, which people with any colour vision tell
 apart. Figures are made without pyplot: no display and no global state is needed.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,8 +18,8 @@ from xrdjax.crystals.space_groups import space_group
 from xrdjax.metrics import CRYSTAL_SYSTEMS
 
 _BLUE, _VERMILION = "#0072B2", "#D55E00"
-_COLOURS = (_BLUE, _VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+_COLOURS = (_VERMILION, _BLUE, "#009E73")
+_MARKERS = ("o", "s", "^")
 # One colour a crystal system; black for the seventh.
 _SYSTEM_COLOURS = dict(
     zip(
@@ -28,6 +29,8 @@ _SYSTEM_COLOURS = dict(
     )
 )
 _DPI = 160
+# Points of the training curve: a run may write more lines than a figure has pixels.
+_CURVE_POINTS = 200
 
 
 def symbol(number: int) -> str:
@@ -50,33 +53,74 @@ def _axes(width: float, height: float):
     return figure, axes
 
 
+def training_curve(
+    path: str | Path,
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]] | None:
+    """Steps and accuracies (0 to 1) in a run's metrics.jsonl, None if it has none.
+
+    Neighbours are averaged where there are more lines than a figure can show.
+    """
+    path = Path(path)
+    if not path.exists():
+        return None
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    points = [(r["step"], r["accuracy"]) for r in rows if r.get("accuracy") is not None]
+    if not points:
+        return None
+    bins = np.array_split(np.array(points, float), min(len(points), _CURVE_POINTS))
+    steps, accuracies = np.array([part.mean(axis=0) for part in bins]).T
+    return steps, accuracies
+
+
 def draw_training(
-    series: Mapping[str, tuple[Sequence[int], Sequence[float]]], path: str | Path
+    steps: Float[np.ndarray, " n"],
+    accuracies: Float[np.ndarray, " n"],
+    last_step: int,
+    ends: Mapping[str, Mapping[str, float]],
+    path: str | Path,
 ) -> None:
-    """Draws accuracy over training.
+    """Draws accuracy over training, and beside it what the trained network reaches.
 
     Args:
-        series: for each label the steps and the accuracies, 0 to 1.
+        steps: [n] training steps.
+        accuracies: [n] top-1 accuracy on the training's own crystals, 0 to 1.
+        last_step: step of the network that was evaluated.
+        ends: its top-1 accuracy on each set of crystals, by name, with `fraction`,
+            `low` and `high`, 0 to 1.
         path: PNG file to write.
     """
-    figure, axes = _axes(6.4, 4.0)
-    for i, (label, (steps, values)) in enumerate(series.items()):
-        few = len(steps) <= 40
-        axes.plot(
-            steps,
-            100 * np.asarray(values, dtype=float),
-            color=_COLOURS[i % len(_COLOURS)],
-            marker=_MARKERS[i % len(_MARKERS)] if few else None,
-            markersize=4,
-            linewidth=1.5,
+    figure = Figure(figsize=(6.8, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(6, 1))
+    line = {"color": "0.35", "linewidth": 1.4, "clip_on": False}
+    marker = "." if len(steps) < 3 else None  # a line needs more
+    left.plot(steps, 100 * accuracies, label="in training", marker=marker, **line)
+    for i, (name, end) in enumerate(ends.items()):
+        middle, low, high = 100 * np.array([end["fraction"], end["low"], end["high"]])
+        right.errorbar(
+            [i],
+            [middle],
+            [[middle - low], [high - middle]],
+            color=_COLOURS[i],
+            marker=_MARKERS[i],
+            markersize=7,
+            linestyle="none",
+            capsize=3,
             clip_on=False,
-            label=label,
+            label=f"{name} ({middle:.1f} %)",
         )
-    axes.set(xlabel="training step", ylabel="accuracy / %", ylim=(0, 100))
-    axes.set_xlim(left=0)
-    axes.grid(axis="y", color="0.9")
-    axes.set_axisbelow(True)
-    figure.legend(loc="outside upper center", ncols=2, frameon=False)
+    left.set(xlabel="training step", ylabel="top-1 accuracy / %", ylim=(0, 100))
+    left.set_xlim(0, max(last_step, steps[-1]))
+    left.xaxis.set_major_formatter("{x:,.0f}")
+    left.xaxis.get_major_locator().set_params(nbins=5)
+    right.set(xlabel=f"step {last_step:,}", xlim=(-0.7, len(ends) - 0.3), xticks=[])
+    right.tick_params(axis="y", length=0)
+    for axes in (left, right):
+        axes.grid(axis="y", color="0.9")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.align_xlabels()
+    figure.legend(loc="outside upper left", ncols=2, frameon=False)
     figure.savefig(path, dpi=_DPI)
 
 
@@ -128,7 +172,7 @@ def draw_confusion(
 
 def draw_examples(
     grid_deg: Float[np.ndarray, " T"],
-    real: Mapping[str, Float[np.ndarray, " T"]],
+    real: Sequence[tuple[str, Float[np.ndarray, " T"]]],
     synthetic: Sequence[Float[np.ndarray, " T"]],
     number: int,
     path: str | Path,
@@ -139,13 +183,13 @@ def draw_examples(
 
     Args:
         grid_deg: [T] two theta, degrees.
-        real: by name, [T] intensity divided by its maximum.
+        real: name and [T] intensity divided by its maximum, of each crystal.
         synthetic: each [T] intensity divided by its maximum.
         number: the space group of all of them.
         path: PNG file to write.
     """
     rows = [(pattern, "synthetic", _VERMILION) for pattern in synthetic]
-    rows += [(pattern, name, _BLUE) for name, pattern in reversed(real.items())]
+    rows += [(pattern, name, _BLUE) for name, pattern in reversed(real)]
     figure, axes = _axes(8.0, 1.3 + 0.78 * len(rows))
     for level, (pattern, name, colour) in enumerate(rows):
         base = 1.35 * level
