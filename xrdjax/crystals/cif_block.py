@@ -104,7 +104,7 @@ def _symmetry(columns: Columns, alpha_deg: float, gamma_deg: float) -> Operation
             return listed
         # an identity or centring left out: the name says what the rest is
         complete = named()
-        if complete is not None and listed.triplets < complete.triplets:
+        if complete is not None and set(listed.triplets) < set(complete.triplets):
             return complete
         raise InputError(
             f"the {len(listed.triplets)} symmetry operations form no group and are "

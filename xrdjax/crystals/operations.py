@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import gemmi
 import numpy as np
 import spglib
+from spglib.error import SpglibError
 
 from xrdjax.errors import InputError
 
@@ -20,24 +21,41 @@ class Operations:
     Attributes:
         rotations: [G, 3, 3] int8 W; the centring translations are among them.
         translations: [G, 3] float64 w in [0, 1).
-        space_group: the number they imply; None when they have none.
-        triplets: the same operations as text.
+        triplets: the same operations as text, in the same order.
     """
 
     rotations: np.ndarray
     translations: np.ndarray
-    space_group: int | None
-    triplets: frozenset[str]
+    triplets: tuple[str, ...]
 
     @functools.cached_property
     def is_group(self) -> bool:
-        """True when any two, one after the other, give a third of them."""
-        group = gemmi.GroupOps([gemmi.Op(triplet) for triplet in self.triplets])
-        try:
-            group.add_missing_elements()
-        except RuntimeError:  # gemmi gives up beyond 1023 elements
+        """True when each can be undone, and any two make up a third of them."""
+        rotations = self.rotations.astype(int)
+        translations = np.round(self.translations * gemmi.Op.DEN).astype(int)
+        if np.any(np.abs(np.round(np.linalg.det(rotations))) != 1):
             return False
-        return len(group) == len(self.triplets)
+        codes = _codes(rotations, translations)
+        return all(
+            np.isin(_codes(w @ rotations, translations @ w.T + v), codes).all()
+            for w, v in zip(rotations, translations, strict=True)
+        )
+
+    @functools.cached_property
+    def space_group(self) -> int | None:
+        """The number that a group of operations implies; None when there is none."""
+        known = gemmi.find_spacegroup_by_ops(self._group())
+        return known.number if known else _number(self.rotations, self.translations)
+
+    def _group(self) -> gemmi.GroupOps:
+        return gemmi.GroupOps([gemmi.Op(triplet) for triplet in self.triplets])
+
+
+def _codes(rotations: np.ndarray, translations: np.ndarray) -> np.ndarray:
+    """One integer [G] for each operation; translations [G, 3] in units of 1/24."""
+    entries = [rotations.reshape(-1, 9), translations % gemmi.Op.DEN]
+    # as digits; those of W, at most 12 in size, stay different modulo 25
+    return (np.concatenate(entries, axis=1) % 25) @ 25 ** np.arange(12)
 
 
 def _number(rotations: np.ndarray, translations: np.ndarray) -> int | None:
@@ -47,23 +65,17 @@ def _number(rotations: np.ndarray, translations: np.ndarray) -> int | None:
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
             found = spglib.get_spacegroup_type_from_symmetry(rotations, translations)
-        except spglib.error.SpglibError:
+        except SpglibError:
             return None
     return found.number if found else None
 
 
 def _operations(ops: Sequence[gemmi.Op]) -> Operations:
-    """Wraps, drops repeated operations, and names the group."""
+    """Wraps translations, and drops operations that repeat another."""
     unique = {op.wrap().triplet(): op for op in ops}
     rotations = np.array([op.rot for op in unique.values()]) // gemmi.Op.DEN
     translations = np.array([op.tran for op in unique.values()]) / gemmi.Op.DEN
-    known = gemmi.find_spacegroup_by_ops(gemmi.GroupOps(list(unique.values())))
-    return Operations(
-        rotations=rotations.astype(np.int8),
-        translations=translations,
-        space_group=known.number if known else _number(rotations, translations),
-        triplets=frozenset(unique),
-    )
+    return Operations(rotations.astype(np.int8), translations, tuple(unique))
 
 
 @functools.lru_cache(maxsize=4096)
