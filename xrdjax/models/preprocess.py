@@ -17,5 +17,6 @@ def preprocess(patterns: Float[Array, "*B T"]) -> Float[Array, "*B T"]:
         [*B, T] input of the network, in [0, 1]. The gradient is zero where the
         intensity is, not infinite.
     """
-    positive = patterns > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, patterns, 1.0)), 0.0)
+    # Asked this way round, NaN stays NaN and is noticed.
+    empty = patterns <= 0
+    return jnp.where(empty, 0.0, jnp.sqrt(jnp.where(empty, 1.0, patterns)))

@@ -8,8 +8,10 @@ of a peak is what counts, so nothing is pooled) and a linear layer of 256 before
 output.
 """
 
+import math
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import jax
@@ -28,11 +30,10 @@ SIZES: dict[int, tuple[tuple[int, ...], bool]] = {
     101: ((3, 4, 23, 3), True),
 }
 
-# The initialisers of the published networks (Keras' "VarianceScaling", and its
-# default for dense layers); epsilon is that of its group normalisation.
-_conv_init = nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
-_dense_init = nn.initializers.xavier_uniform()
+# Of the group normalisation in the published networks.
 _NORM_EPSILON = 1e-3
+# Standard deviation of a normal distribution cut off at two of its own.
+_TRUNCATED_STD = 0.87962566
 
 
 class ResNet(nn.Module):
@@ -65,13 +66,10 @@ class ResNet(nn.Module):
         Returns:
             [B, K] float32 logits.
         """
-        conv = partial(
-            nn.Conv, use_bias=False, kernel_init=_conv_init, dtype=self.dtype
-        )
+        conv = partial(nn.Conv, use_bias=False, dtype=self.dtype)
         norm = partial(
             nn.GroupNorm, self.groups, epsilon=_NORM_EPSILON, dtype=self.dtype
         )
-        dense = partial(nn.Dense, kernel_init=_dense_init)
         block = _bottleneck_block if self.bottleneck else _basic_block
 
         x = conv(self.width, (7,), strides=(2,))(inputs[..., None])
@@ -83,9 +81,9 @@ class ResNet(nn.Module):
                 channels = self.width * 2**stage
                 x = block(x, channels, stride, i == 0, conv, norm)
         x = x.reshape(x.shape[0], -1)
-        x = dense(256, dtype=self.dtype)(x)
+        x = nn.Dense(256, dtype=self.dtype)(x)
         # The logits meet a logarithm: they stay float32.
-        return dense(self.outputs, dtype=jnp.float32)(x)
+        return nn.Dense(self.outputs, dtype=jnp.float32)(x)
 
 
 def _basic_block(x, channels, stride, project, conv, norm):
@@ -138,9 +136,30 @@ def resnet(
     return ResNet(stage_sizes, bottleneck, outputs, width, groups, dtype)
 
 
+@partial(jax.jit, static_argnums=(1, 2))
 def init_params(key: Array, model: ResNet, points: int) -> dict[str, Any]:
-    """Random parameters of a model that reads diffractograms of so many points."""
-    return model.init(key, jnp.zeros((1, points)))["params"]
+    """Random parameters of a model that reads diffractograms of so many points.
+
+    As those of `model.init`: kernels from a normal distribution of variance 1 / fan-in
+    that is cut off at two standard deviations, scales one, biases zero. They are all
+    cut from one draw, as a draw for each of a hundred kernels compiles for a minute.
+
+    Args:
+        key: random key.
+        model: the network.
+        points: number of points T of a diffractogram.
+    """
+    shapes = jax.eval_shape(model.init, key, jnp.zeros((1, points)))["params"]
+    sizes = [x.size for x in jax.tree.leaves(shapes) if x.ndim > 1]
+    normal = jax.random.truncated_normal(key, -2, 2, (sum(sizes),)) / _TRUNCATED_STD
+    draws = iter(jnp.split(normal, list(accumulate(sizes))[:-1]))
+
+    def leaf(path: tuple[Any, ...], x: jax.ShapeDtypeStruct) -> Array:
+        if x.ndim > 1:
+            return next(draws).reshape(x.shape) / math.sqrt(math.prod(x.shape[:-1]))
+        return jnp.full(x.shape, 1 if path[-1].key == "scale" else 0, x.dtype)
+
+    return jax.tree.map_with_path(leaf, shapes)
 
 
 def parameter_count(params: dict[str, Any]) -> int:

@@ -1,0 +1,174 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from xrdjax.errors import InputError
+from xrdjax.models.resnet import ResNet, init_params, parameter_count, resnet
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A narrow ResNet-10, its parameters and four patterns."""
+    model = resnet(10, outputs=3, width=4, groups=2)
+    patterns = jax.random.uniform(jax.random.key(1), (4, 128))
+    return model, init_params(jax.random.key(0), model, 128), patterns
+
+
+def _shapes(size, points=8501, outputs=145):
+    model = resnet(size, outputs)
+    return jax.eval_shape(
+        lambda key: init_params(key, model, points), jax.random.key(0)
+    )
+
+
+# The paper gives 9.4, 41.4 and 60.4 million for 10, 50 and 101.
+@pytest.mark.parametrize(
+    ("size", "count"),
+    [
+        (10, 9_395_025),
+        (18, 15_665_745),
+        (34, 25_773_905),
+        (50, 41_362_385),
+        (101, 60_354_513),
+    ],
+)
+def test_number_of_parameters_is_that_of_the_paper(size, count):
+    assert parameter_count(_shapes(size)) == count
+
+
+def test_last_map_has_a_point_for_every_256_of_the_diffractogram():
+    # Stem and pooling halve, three stages quarter, each rounded up:
+    # 8501, 4251, 2126, 532, 133, 34.
+    assert _shapes(10)["Dense_0"]["kernel"].shape == (34 * 512, 256)
+    assert _shapes(50)["Dense_0"]["kernel"].shape == (34 * 2048, 256)
+
+
+def test_kernels_are_independent_normals_of_variance_one_over_fan_in(small):
+    _, params, _ = small
+    kernels = [leaf for leaf in jax.tree.leaves(params) if leaf.ndim > 1]
+    for kernel in kernels:
+        fan_in = kernel[..., 0].size
+        normal = kernel * fan_in**0.5
+        assert abs(normal.std() - 1) < 4 / kernel.size**0.5
+        assert jnp.abs(normal).max() < 2.28  # cut off at 2 / 0.88
+    firsts = np.concatenate([kernel.ravel()[:16] for kernel in kernels])
+    assert len(np.unique(firsts)) == len(firsts)
+
+
+def test_initial_normalisations_and_biases_change_nothing(small):
+    _, params, _ = small
+    for path, leaf in jax.tree.leaves_with_path(params):
+        if leaf.ndim == 1:
+            assert (leaf == (path[-1].key == "scale")).all()
+
+
+def _conv(x, kernel, stride=1):
+    """Convolution of [T, C] with [k, C, F], padded as TensorFlow's "same"."""
+    size = kernel.shape[0]
+    length = -(-len(x) // stride)
+    missing = max((length - 1) * stride + size - len(x), 0)
+    x = np.pad(x, ((missing // 2, missing - missing // 2), (0, 0)))
+    return np.stack(
+        [
+            np.einsum("kc,kcf->f", x[i * stride : i * stride + size], kernel)
+            for i in range(length)
+        ]
+    )
+
+
+def _norm(x, params, groups):
+    parts = x.reshape(len(x), groups, -1)
+    mean = parts.mean((0, 2), keepdims=True)
+    variance = parts.var((0, 2), keepdims=True)
+    normal = ((parts - mean) / np.sqrt(variance + 1e-3)).reshape(x.shape)
+    return normal * params["scale"] + params["bias"]
+
+
+def _reference(params, pattern, groups, kernels, stages):
+    """The network in NumPy, written from the paper; layers in order of use."""
+    conv = iter(range(1000))
+    norm = iter(range(1000))
+
+    def layer(x, stride=1):
+        x = _conv(x, params[f"Conv_{next(conv)}"]["kernel"], stride)
+        return _norm(x, params[f"GroupNorm_{next(norm)}"], groups)
+
+    x = np.maximum(layer(pattern[:, None], 2), 0)
+    length = -(-len(x) // 2)
+    missing = (length - 1) * 2 + 3 - len(x)
+    x = np.pad(
+        x,
+        ((missing // 2, missing - missing // 2), (0, 0)),
+        constant_values=-np.inf,
+    )
+    x = np.stack([x[2 * i : 2 * i + 3].max(0) for i in range(length)])
+    for stage, blocks in enumerate(stages):
+        for block in range(blocks):
+            stride = 4 if stage and not block else 1
+            residual = x if block else layer(x, stride)
+            # The convolution of nine points that comes first takes the stride.
+            first = kernels.index(9)
+            for i in range(len(kernels)):
+                x = layer(x, stride if i == first else 1)
+                x = np.maximum(x, 0) if i < len(kernels) - 1 else x
+            x = np.maximum(x + residual, 0)
+    for dense in ("Dense_0", "Dense_1"):
+        x = x.reshape(-1) @ params[dense]["kernel"] + params[dense]["bias"]
+    return x
+
+
+@pytest.mark.parametrize(
+    ("bottleneck", "kernels"), [(False, (9, 9)), (True, (1, 9, 1))]
+)
+def test_logits_are_those_of_a_plain_numpy_network(bottleneck, kernels):
+    stages = (1, 2, 1, 1)
+    model = ResNet(stages, bottleneck, outputs=5, width=4, groups=2)
+    patterns = jax.random.uniform(jax.random.key(1), (2, 301))
+    params = init_params(jax.random.key(0), model, 301)
+    logits = jax.jit(model.apply)({"params": params}, patterns)
+    params = jax.tree.map(lambda x: np.asarray(x, np.float64), params)
+    for i in range(2):
+        expected = _reference(params, np.asarray(patterns[i]), 2, kernels, stages)
+        np.testing.assert_allclose(logits[i], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_logits_of_a_pattern_do_not_depend_on_its_batch(small):
+    model, params, patterns = small
+    apply = jax.jit(model.apply)
+    alone = apply({"params": params}, patterns[1:2])
+    together = apply({"params": params}, patterns)[1:2]
+    np.testing.assert_allclose(alone, together, rtol=1e-5, atol=1e-6)
+
+
+def test_bfloat16_computes_close_to_float32_with_the_same_float32_parameters(small):
+    model, params, patterns = small
+    coarse = resnet(10, outputs=3, width=4, groups=2, dtype=jnp.bfloat16)
+    shapes = jax.eval_shape(
+        lambda key: init_params(key, coarse, 128), jax.random.key(0)
+    )
+    assert {leaf.dtype for leaf in jax.tree.leaves(shapes)} == {jnp.dtype("float32")}
+    logits = jax.jit(coarse.apply)({"params": params}, patterns)
+    expected = jax.jit(model.apply)({"params": params}, patterns)
+    assert logits.dtype == jnp.float32
+    assert 1e-5 < jnp.abs(logits - expected).max() < 0.1 * jnp.abs(expected).max()
+
+
+def test_gradients_are_finite_for_an_empty_pattern(small):
+    model, params, patterns = small
+
+    def loss(params):
+        return (model.apply({"params": params}, 0 * patterns) ** 2).sum()
+
+    for leaf in jax.tree.leaves(jax.jit(jax.grad(loss))(params)):
+        assert jnp.isfinite(leaf).all()
+
+
+def test_an_unknown_size_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match="ResNet-11: choose 10, 18, 34, 50 or 101"):
+        resnet(11, outputs=3)
+
+
+def test_groups_that_do_not_divide_the_width_are_refused():
+    with pytest.raises(InputError, match="32 groups do not divide a width of 48"):
+        resnet(10, outputs=3, width=48)

@@ -1,0 +1,152 @@
+"""One compiled program from a random key to updated parameters.
+
+Nothing is stored and nothing is fed: each step draws its own random crystals,
+simulates their diffractograms and learns from them. The devices of the machine share
+the batch; each draws its part from the run's key, the step and its own number.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Int, UInt32
+
+from xrdjax.models.preprocess import preprocess
+from xrdjax.models.resnet import ResNet, init_params
+
+# (key, tables, batch size B) -> patterns [B, T], labels [B], counts {name: scalar}.
+# The tables are what the generator looks up; they are arguments of the compiled
+# program, in which constants of that size would take long to compile.
+Draw = Callable[
+    [Array, Any, int],
+    tuple[Float[Array, "B T"], Int[Array, " B"], dict[str, Array]],
+]
+
+
+@flax.struct.dataclass
+class TrainState:
+    """All that a run needs to go on.
+
+    Attributes:
+        step: [] int32, number of updates done.
+        key: [2] data of the random key that every step folds its number into.
+        params: parameters of the network.
+        opt_state: state of the optimizer.
+    """
+
+    step: Int[Array, ""]
+    key: UInt32[Array, " 2"]
+    params: Any
+    opt_state: Any
+
+
+def make_optimizer(
+    learning_rate: float, halve_every_steps: int, b1: float, b2: float, eps: float
+) -> optax.GradientTransformation:
+    """Adam, with a learning rate that is halved every so many steps."""
+    schedule = optax.exponential_decay(
+        learning_rate, halve_every_steps, decay_rate=0.5, staircase=True
+    )
+    return optax.adam(schedule, b1=b1, b2=b2, eps=eps)
+
+
+def init_state(
+    seed: int,
+    model: ResNet,
+    optimizer: optax.GradientTransformation,
+    points: int,
+    mesh: jax.sharding.Mesh,
+) -> TrainState:
+    """State before the first step, the same on every device of the mesh."""
+
+    def init(key: Array) -> TrainState:
+        init_key, draw_key = jax.random.split(key)
+        params = init_params(init_key, model, points)
+        return TrainState(
+            step=jnp.int32(0),
+            key=jax.random.key_data(draw_key),
+            params=params,
+            opt_state=optimizer.init(params),
+        )
+
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    return jax.jit(init, out_shardings=everywhere)(jax.random.key(seed))
+
+
+def make_train_steps(
+    model: ResNet,
+    optimizer: optax.GradientTransformation,
+    draw: Draw,
+    mesh: jax.sharding.Mesh,
+    batch_size: int,
+    steps: int,
+) -> Callable[[TrainState, Any], tuple[TrainState, dict[str, Array]]]:
+    """The compiled program of several training steps.
+
+    Args:
+        model: the network.
+        optimizer: optax transformation of the gradients.
+        draw: generator of labelled diffractograms.
+        mesh: one-dimensional mesh of devices, its axis called "devices".
+        batch_size: diffractograms a step on all devices together.
+        steps: number of steps of one call.
+
+    Returns:
+        Function (state, tables) -> (state, metrics). Loss and accuracy are means over
+        the call; `nonfinite_losses` and the generator's counts are totals. The state
+        that goes in is given up.
+    """
+    share = batch_size // mesh.size
+
+    def train_step(state: TrainState, tables: Any) -> tuple[TrainState, Any]:
+        key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
+        key = jax.random.fold_in(key, jax.lax.axis_index("devices"))
+        patterns, labels, counts = draw(key, tables, share)
+        inputs = preprocess(patterns)
+
+        def loss_fn(params: Any) -> tuple[Array, Array]:
+            logits = model.apply({"params": params}, inputs)
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+            return losses.mean(), logits
+
+        (loss, logits), gradients = jax.value_and_grad(loss_fn, has_aux=True)(
+            state.params
+        )
+        accuracy = (logits.argmax(-1) == labels).mean()
+        loss, accuracy, gradients = jax.lax.pmean(
+            (loss, accuracy, gradients), "devices"
+        )
+        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+        state = state.replace(
+            step=state.step + 1,
+            params=optax.apply_updates(state.params, updates),
+            opt_state=opt_state,
+        )
+        means = {"loss": loss, "accuracy": accuracy}
+        totals = jax.lax.psum(counts, "devices")
+        totals["nonfinite_losses"] = ~jnp.isfinite(loss)
+        return state, (means, totals)
+
+    def train_steps(state: TrainState, tables: Any) -> tuple[TrainState, dict]:
+        state, (means, totals) = jax.lax.scan(
+            lambda state, _: train_step(state, tables), state, length=steps
+        )
+        means = jax.tree.map(jnp.mean, means)
+        totals = jax.tree.map(jnp.sum, totals)
+        return state, means | totals
+
+    # Without the check of varying axes: the loops of the generator start from values
+    # that are the same on all devices, each of which the check would have marked.
+    everywhere = PartitionSpec()
+    mapped = jax.shard_map(
+        train_steps,
+        mesh=mesh,
+        in_specs=everywhere,
+        out_specs=everywhere,
+        check_vma=False,
+    )
+    return jax.jit(mapped, donate_argnums=0)
