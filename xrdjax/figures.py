@@ -29,6 +29,8 @@ _SYSTEM_COLOURS = dict(
     )
 )
 _DPI = 160
+# Room for this many bars at least, so that a single one is no wall.
+_FEWEST_BARS = 8
 # Points of the training curve: a run may write more lines than a figure has pixels.
 _CURVE_POINTS = 200
 
@@ -140,7 +142,9 @@ def draw_confusion(
     totals = table.sum(axis=1)
     present = np.flatnonzero(totals)
     shares = 100 * table[present] / totals[present, None]
-    figure = Figure(figsize=(7.6, 1.9 + 0.62 * len(present)), layout="constrained")
+    figure = Figure(
+        figsize=(7.6, max(3.6, 1.9 + 0.62 * len(present))), layout="constrained"
+    )
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
     for (row, column), share in np.ndenumerate(shares):
@@ -229,7 +233,8 @@ def draw_space_groups(
     entries = sorted(
         by_space_group, key=lambda e: (-e["top1"]["count"], e["space_group"])
     )[:most]
-    figure, axes = _axes(7.6, 1.6 + 0.27 * len(entries))
+    rows = max(len(entries), _FEWEST_BARS)
+    figure, axes = _axes(7.6, 1.6 + 0.27 * rows)
     for row, entry in enumerate(entries):
         system = space_group(entry["space_group"]).crystal_system
         colour = _SYSTEM_COLOURS[system]
@@ -244,7 +249,7 @@ def draw_space_groups(
         for e in entries
     ]
     axes.set_yticks(range(len(entries)), labels)
-    axes.set_ylim(len(entries) - 0.4, -0.6)
+    axes.set_ylim(rows - 0.4, -0.6)
     axes.set(
         xlim=(0, 100),
         xlabel="accuracy / % (full: top-1 with 95 % interval, pale: top-5)",

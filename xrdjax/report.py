@@ -79,7 +79,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def summary(report: Mapping) -> str:
     """The main figures as a table for a terminal."""
-    header = ["accuracy / %", "patterns", "top-1", "top-5", "by frequency"]
+    header = ["accuracy / %", "patterns", "top-1", "top-5", "by frequency (1 / 5)"]
     rows = [header]
     for part in report["sets"].values():
         score = part["score"]
