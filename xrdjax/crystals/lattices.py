@@ -137,10 +137,9 @@ def inverse_spacing(
         miller: [H, 3] indices; (0, 0, 0) gives 0 with a gradient of 0.
         lattice: [3, 3] rows a, b, c, angstrom.
     """
-    a, b, c = reciprocal_lattice(lattice)
-    vectors = (
-        miller[:, :1] * a[None] + miller[:, 1:2] * b[None] + miller[:, 2:] * c[None]
-    )
-    squared = jnp.sum(vectors**2, axis=-1)
+    h, k, l = miller[:, 0], miller[:, 1], miller[:, 2]
+    # component by component: short sums over the last axis do not vectorise
+    x, y, z = (h * a + k * b + l * c for a, b, c in reciprocal_lattice(lattice).T)
+    squared = x**2 + y**2 + z**2
     positive = squared > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)

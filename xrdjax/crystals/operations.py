@@ -36,10 +36,14 @@ class Operations:
         if np.any(np.abs(np.round(np.linalg.det(rotations))) != 1):
             return False
         codes = _codes(rotations, translations)
-        return all(
-            np.isin(_codes(w @ rotations, translations @ w.T + v), codes).all()
-            for w, v in zip(rotations, translations, strict=True)
-        )
+        # all pairs of 200 operations at a time: a large cell may have thousands
+        for start in range(0, len(codes), 200):
+            w = rotations[start : start + 200, None]
+            v = translations[start : start + 200, None]
+            products = _codes(w @ rotations, (w @ translations[..., None])[..., 0] + v)
+            if not np.isin(products, codes).all():
+                return False
+        return True
 
     @functools.cached_property
     def space_group(self) -> int | None:
@@ -52,10 +56,11 @@ class Operations:
 
 
 def _codes(rotations: np.ndarray, translations: np.ndarray) -> np.ndarray:
-    """One integer [G] for each operation; translations [G, 3] in units of 1/24."""
-    entries = [rotations.reshape(-1, 9), translations % gemmi.Op.DEN]
+    """One integer for each operation; translations [..., 3] in units of 1/24."""
+    w = rotations.reshape(*rotations.shape[:-2], 9)
     # as digits; those of W, at most 12 in size, stay different modulo 25
-    return (np.concatenate(entries, axis=1) % 25) @ 25 ** np.arange(12)
+    digits = np.concatenate([w % 25, translations % gemmi.Op.DEN], axis=-1)
+    return digits @ 25 ** np.arange(12)
 
 
 def _number(rotations: np.ndarray, translations: np.ndarray) -> int | None:
