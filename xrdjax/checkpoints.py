@@ -104,8 +104,8 @@ def restore(
 
     Args:
         workdir: work directory of the run.
-        targets: shapes, types and shardings (`jax.ShapeDtypeStruct`) of the pytrees
-            to read, by name.
+        targets: pytrees like those to read, by name: arrays, or
+            `jax.ShapeDtypeStruct` with a sharding.
         remove_damaged: delete what is newer than the checkpoint that is read, as a
             run must that is to write these steps again.
 
@@ -142,7 +142,11 @@ def restore(
             )
             if remove_damaged:
                 manager.delete(broken)
-        reads = {name: ocp.args.StandardRestore(tree) for name, tree in targets.items()}
+        shapes = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
+            targets,
+        )
+        reads = {name: ocp.args.StandardRestore(tree) for name, tree in shapes.items()}
         restored = manager.restore(step, args=ocp.args.Composite(**reads))
     return step, {name: restored[name] for name in targets}
 

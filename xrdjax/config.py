@@ -13,9 +13,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import ml_collections
+from jaxtyping import Array
 
+from xrdjax.crystals.prior import Limits, Prior, make_prior
+from xrdjax.crystals.statistics import Statistics
+from xrdjax.diffraction.batches import Simulation
+from xrdjax.diffraction.diffractometer import Diffractometer
+from xrdjax.diffraction.profiles import ProfileGrid, profile_grid
 from xrdjax.errors import InputError
 from xrdjax.models.resnet import SIZES, ResNet, resnet
+from xrdjax.pipeline import synthetic_patterns
+from xrdjax.train_step import Draw
 
 CONFIG_FILE = "config.json"
 
@@ -107,6 +115,19 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def expected_value(name: str) -> str:
+    """What a field of the configuration may hold, in words.
+
+    Raises:
+        InputError: if there is no such field; with the name that is nearest.
+    """
+    if name not in _RULES:
+        close = difflib.get_close_matches(name, _RULES, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "see configs/resnet.py"
+        raise InputError(f"the configuration has no field {name!r}: {hint}")
+    return _RULES[name][1]
+
+
 def check_config(config: ml_collections.ConfigDict) -> None:
     """Makes sure of every value before anything is traced.
 
@@ -116,10 +137,7 @@ def check_config(config: ml_collections.ConfigDict) -> None:
     """
     flat = _flat(config.to_dict())
     for name in flat:
-        if name not in _RULES:
-            close = difflib.get_close_matches(name, _RULES, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "remove it"
-            raise InputError(f"the configuration has no field {name!r}: {hint}")
+        expected_value(name)
     for name, (good, expected) in _RULES.items():
         if name not in flat:
             raise InputError(
@@ -128,12 +146,6 @@ def check_config(config: ml_collections.ConfigDict) -> None:
             )
         if not good(flat[name]):
             raise InputError(f"{name} is {flat[name]!r}, expected {expected}")
-    if config.two_theta_min_deg >= config.two_theta_max_deg:
-        raise InputError(
-            f"the pattern goes from {config.two_theta_min_deg:g} to "
-            f"{config.two_theta_max_deg:g} degrees: two_theta_min_deg must be below "
-            "two_theta_max_deg"
-        )
     for name in ("steps", "checkpoint_every"):
         if config[name] % config.steps_per_call:
             raise InputError(
@@ -141,6 +153,7 @@ def check_config(config: ml_collections.ConfigDict) -> None:
                 f"{config.steps_per_call}: the compiled program always takes that many"
             )
     make_model(config, outputs=1)
+    _make_grid(make_simulation(config))
 
 
 def make_model(config: ml_collections.ConfigDict, outputs: int) -> ResNet:
@@ -158,6 +171,37 @@ def make_model(config: ml_collections.ConfigDict, outputs: int) -> ResNet:
         groups=config.model.groups,
         dtype=jnp.dtype(dtype),
     )
+
+
+def make_simulation(config: ml_collections.ConfigDict) -> Simulation:
+    """The measurement that a configuration describes."""
+    return Simulation(
+        diffractometer=Diffractometer(
+            wavelength=config.wavelength,
+            two_theta_min_deg=config.two_theta_min_deg,
+            two_theta_max_deg=config.two_theta_max_deg,
+            points=config.points,
+        ),
+        sizes_nm=config.crystallite_size_nm,
+        max_volume=config.max_volume,
+    )
+
+
+def _make_grid(simulation: Simulation) -> ProfileGrid:
+    return profile_grid(simulation.diffractometer, *simulation.sizes_nm)
+
+
+def make_generator(
+    config: ml_collections.ConfigDict, statistics: Statistics
+) -> tuple[Draw, tuple[Prior, ProfileGrid]]:
+    """The generator of labelled diffractograms, and the tables that it looks up."""
+    simulation = make_simulation(config)
+    limits = Limits(max_volume=config.max_volume, max_sites=config.max_sites)
+
+    def draw(key: Array, tables: tuple[Prior, ProfileGrid], batch_size: int):
+        return synthetic_patterns(key, *tables, batch_size, simulation, limits)
+
+    return draw, (make_prior(statistics), _make_grid(simulation))
 
 
 def write_config(workdir: Path, config: ml_collections.ConfigDict) -> None:

@@ -1,0 +1,81 @@
+"""Trains a network on synthetic diffractograms and reports how good it is.
+
+    python -m xrdjax.main --config=configs/resnet.py --workdir=runs/resnet10
+
+configs/resnet.py lists the settings; `--config.seed=1` changes one.
+"""
+
+import re
+from collections.abc import Iterator
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from xrdjax.config import expected_value
+from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.train import train_and_evaluate
+
+FLAGS = flags.FLAGS
+
+config_flags.DEFINE_config_file(
+    "config",
+    None,
+    "File with the configuration, and its argument: configs/resnet.py:quick.",
+    lock_config=True,
+)
+flags.DEFINE_string("workdir", None, "Folder of the run; a run that is there goes on.")
+
+
+def main(argv: list[str]) -> None:
+    """Runs the command whose flags were parsed."""
+    del argv  # only flags, `parse_flags` made sure of it
+    with exit_on_input_error():
+        train_and_evaluate(FLAGS.config, FLAGS.workdir)
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """Reads flags and configuration; a mistake ends the command with one sentence."""
+    with exit_on_input_error():
+        for argument in argv:
+            if field := re.match(r"--?config\.([^=]+)", argument):
+                expected_value(field[1])
+        try:
+            arguments = FLAGS(argv)
+            missing = [name for name in ("config", "workdir") if not FLAGS[name].value]
+            if not missing:
+                FLAGS.config.keys()  # a file that cannot be read fails only now
+        except (flags.Error, OSError) as error:
+            raise InputError(_sentence(error)) from error
+        if missing:
+            raise InputError(
+                f"the flag --{missing[0]} is missing: give, for example, "
+                "--config=configs/resnet.py --workdir=runs/resnet10"
+            )
+        if len(arguments) > 1:
+            raise InputError(
+                f"cannot use the argument {arguments[1]!r}: every setting is a flag, "
+                "such as --config.seed=1"
+            )
+        return arguments
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, without the stack traces that the flag parsers add."""
+    for cause in _causes(error):
+        if isinstance(cause, InputError) and cause.__context__ is None:
+            return str(cause)
+    if found := re.match(r"flag --config\.([^=]+)=(.*?): ", str(error)):
+        return f"{found[1]} is {found[2]!r}, expected {expected_value(found[1])}"
+    if found := re.search(r"\[Errno \d+\] (.*)", str(error)):
+        return f"cannot read the configuration ({found[1]}): give --config=FILE"
+    return str(error).splitlines()[-1].strip()
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=parse_flags)
