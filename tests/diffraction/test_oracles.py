@@ -12,6 +12,9 @@ import pytest
 from oracles import powder
 from oracles.adapters import atoms_of, crystal_of, lines_of, structure_from_gemmi
 
+from xrdjax.crystals.cif import read_crystals
+from xrdjax.crystals.crystal import Structure
+from xrdjax.crystals.gallery import gallery_structures
 from xrdjax.diffraction.powder import powder_pattern
 
 
@@ -36,38 +39,30 @@ def known_crystals(archive) -> list[gemmi.SmallStructure]:
     raise AssertionError(f"{archive} holds only {len(crystals)} crystals without tin")
 
 
-def gallery() -> list[gemmi.SmallStructure]:
-    paths = (files("xrdjax") / "gallery").iterdir()
-    return [
-        gemmi.make_small_structure_from_block(
-            gemmi.cif.read_string(path.read_text()).sole_block()
-        )
-        for path in sorted(paths, key=lambda path: path.name)
-        if path.name.endswith(".cif")
-    ]
-
-
-def check_structure_factors(small: gemmi.SmallStructure) -> None:
-    structure = structure_from_gemmi(small)
+def check_structure_factors(structure: Structure, small: gemmi.SmallStructure) -> None:
+    """|F| of up to 200 lines against gemmi's, from gemmi's own reading of the file."""
     miller, magnitude, _ = lines_of(structure)
     rows = np.random.default_rng(0).permutation(len(miller))[:200]
     expected = powder.gemmi_structure_factors(small, miller[rows])
-    largest = powder.structure_factors(atoms_of(structure), miller)
+    largest = abs(powder.structure_factors(atoms_of(structure), miller)).max()
     np.testing.assert_allclose(
-        magnitude[rows], expected, rtol=0, atol=1e-4 * abs(largest).max()
+        magnitude[rows], expected, rtol=0, atol=1e-4 * largest, err_msg=structure.name
     )
 
 
 def test_structure_factors_of_the_gallery_are_those_of_gemmi():
-    crystals = gallery()
-    assert crystals
-    for small in crystals:
-        check_structure_factors(small)
+    structures = gallery_structures()
+    assert len(structures) > 100
+    folder = files("xrdjax.crystals") / "data" / "gallery"
+    for name, structure in structures.items():
+        text = (folder / f"{name}.cif").read_text()
+        block = gemmi.cif.read_string(text).sole_block()
+        check_structure_factors(structure, gemmi.make_small_structure_from_block(block))
 
 
 def test_structure_factors_of_known_crystals_are_those_of_gemmi(shared_data):
     for small in known_crystals(shared_data / "mp_experimental_cifs.zip")[:60]:
-        check_structure_factors(small)
+        check_structure_factors(structure_from_gemmi(small), small)
 
 
 def test_lines_of_known_crystals_are_those_of_pymatgen(shared_data):
@@ -94,6 +89,26 @@ def test_lines_of_known_crystals_are_those_of_pymatgen(shared_data):
         residuals.append(abs(ours_of_one - theirs_of_one).sum())
     assert np.median(residuals) < 0.01
     assert np.max(residuals) < 0.04
+
+
+def test_intensities_of_files_in_any_setting_are_those_of_a_plain_sum(shared_data):
+    """Partial occupancies, displacements and odd settings, as databases have them."""
+    reading = read_crystals(shared_data / "cod_cifs.zip")
+    structures = [s for s in reading.structures if s.volume < 3000][::8]
+    assert len(structures) > 40
+    assert any(not s.is_ordered for s in structures)
+    for structure in structures:
+        lines = lines_of(structure)[2]
+        ours, plain = powder.side_by_side(
+            lines, powder.powder_lines(atoms_of(structure))
+        )
+        np.testing.assert_allclose(
+            ours.intensity,
+            plain.intensity,
+            rtol=0,
+            atol=1e-4 * plain.intensity.max(),
+            err_msg=structure.name,
+        )
 
 
 @pytest.mark.parametrize("size_nm", [20.0, 47.3, 100.0])
