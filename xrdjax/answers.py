@@ -1,0 +1,127 @@
+"""What a network says about random and about known crystals, batch by batch.
+
+Patterns are thrown away once they are classified, so that memory does not grow with
+the number of crystals.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int
+from tqdm import tqdm
+
+from xrdjax.checkpoints import Run
+from xrdjax.classify import classify
+from xrdjax.crystals.crystal import Structure
+from xrdjax.metrics import mean_over_types, score, top_k_hits
+from xrdjax.real_crystals import Selection
+
+# (key, batch size B) -> patterns [B, T], labels [B], counts.
+Draw = Callable[[jax.Array, int], tuple[Any, Any, Mapping[str, Any]]]
+# (structures, crystallite sizes [n] in nm) -> patterns [n, T].
+Simulate = Callable[
+    [Sequence[Structure], Float[np.ndarray, " n"]], Float[np.ndarray, "n T"]
+]
+
+# Patterns of each group that are kept for a figure.
+_EXAMPLES = 3
+# Folded into the seed: the keys used in training lie in another stream.
+_TEST_STREAM = 2**31
+
+
+@dataclass
+class Answers:
+    """The network's answers to one set of patterns.
+
+    Attributes:
+        run: the network.
+        probabilities: one [B, K] a batch.
+        labels: one [B] a batch, rows of the run's space groups.
+        examples: for some rows, up to three (name, pattern [T]).
+    """
+
+    run: Run
+    probabilities: list[Float[np.ndarray, "B K"]] = field(default_factory=list)
+    labels: list[Int[np.ndarray, " B"]] = field(default_factory=list)
+    examples: dict[int, list[tuple[str, Float[np.ndarray, " T"]]]] = field(
+        default_factory=dict
+    )
+
+    def add(
+        self,
+        patterns: Float[np.ndarray, "B T"],
+        labels: Int[np.ndarray, " B"],
+        names: Iterable[str],
+    ) -> None:
+        """Classifies one batch."""
+        batch_size = self.run.config.evaluation.batch_size
+        self.probabilities.append(classify(self.run, patterns, batch_size))
+        self.labels.append(labels)
+        for pattern, label, name in zip(patterns, labels, names, strict=True):
+            kept = self.examples.setdefault(int(label), [])
+            if len(kept) < _EXAMPLES:
+                kept.append((name, pattern.copy()))
+
+    def score(self, type_keys: Sequence[str] = ()) -> dict | None:
+        """Figures of merit, as `metrics.score`; None without any pattern.
+
+        Args:
+            type_keys: structure type of each pattern, if known, for the mean over
+                types.
+        """
+        if not self.labels:
+            return None
+        probabilities = np.concatenate(self.probabilities)
+        labels = np.concatenate(self.labels)
+        frequencies = np.asarray(self.run.statistics.frequencies)
+        result = score(probabilities, labels, self.run.space_groups, frequencies)
+        if type_keys:
+            hits = top_k_hits(probabilities, labels, 1)
+            mean, count = mean_over_types(hits, type_keys)
+            result["by_structure_type"] = {"types": count, "top1_mean": mean}
+        return result
+
+
+def answer_synthetic(
+    run: Run, draw: Draw, count: int, progress: bool = False
+) -> tuple[Answers, dict[str, float]]:
+    """Classifies fresh random crystals.
+
+    Returns:
+        Answers, and the generator's own counts, summed over the batches.
+    """
+    answers, totals = Answers(run), {}
+    batch_size = run.config.evaluation.batch_size
+    stream = jax.random.fold_in(jax.random.key(run.config.seed), _TEST_STREAM)
+    starts = range(0, count, batch_size)
+    for i, start in enumerate(tqdm(starts, "synthetic", disable=not progress)):
+        key = jax.random.fold_in(stream, i)
+        patterns, labels, counts = draw(key, batch_size)
+        for name, value in counts.items():
+            totals[name] = totals.get(name, 0.0) + float(value)
+        used = min(batch_size, count - start)
+        answers.add(
+            np.asarray(patterns)[:used], np.asarray(labels)[:used], ["synthetic"] * used
+        )
+    return answers, totals
+
+
+def answer_crystals(
+    run: Run, selection: Selection, simulate: Simulate, progress: bool = False
+) -> Answers:
+    """Classifies known crystals, of crystallite sizes drawn as in training."""
+    answers = Answers(run)
+    batch_size = run.config.evaluation.batch_size
+    rng = np.random.default_rng([run.config.seed, _TEST_STREAM])
+    sizes = rng.uniform(*run.config.crystallite_size_nm, len(selection.structures))
+    starts = range(0, len(selection.structures), batch_size)
+    for start in tqdm(starts, "known crystals", disable=not progress):
+        batch = slice(start, start + batch_size)
+        structures = selection.structures[batch]
+        patterns = np.asarray(simulate(structures, sizes[batch].astype(np.float32)))
+        names = [structure.name for structure in structures]
+        answers.add(patterns, selection.labels[batch], names)
+    return answers

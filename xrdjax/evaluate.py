@@ -1,0 +1,293 @@
+"""How good a trained network is, on random crystals and on known ones.
+
+    python -m xrdjax.evaluate --workdir=DIR --crystals=PATH
+
+writes report.json, report.md and figures.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+
+from xrdjax import pipeline, report
+from xrdjax.answers import Answers, Draw, Simulate, answer_crystals, answer_synthetic
+from xrdjax.checkpoints import STATISTICS, Run, load_run
+from xrdjax.config import make_generator, make_simulation
+from xrdjax.crystals.cif import Reading, read_crystals
+from xrdjax.crystals.gallery import gallery_structures
+from xrdjax.crystals.statistics import read_provenance
+from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.real_crystals import select_crystals, split_of
+from xrdjax.report_figures import draw_report_figures
+
+SPLITS = ("held_out", "all")
+
+
+def _crystal_set(
+    run: Run,
+    reading: Reading,
+    split: tuple[float, int] | None,
+    simulate: Simulate,
+    progress: bool,
+) -> tuple[dict, Answers]:
+    """Counts, failures and figures of merit of known crystals."""
+    selection = select_crystals(
+        reading,
+        run.space_groups,
+        split=split,
+        symprec=run.config.symprec,
+        max_volume=run.config.max_volume,
+        max_sites=run.config.max_sites,
+        progress=progress,
+    )
+    answers = answer_crystals(run, selection, simulate, progress)
+    part = {
+        "counts": selection.counts,
+        "failures": [vars(failure) for failure in selection.failures],
+        "score": answers.score(selection.type_keys),
+    }
+    return part, answers
+
+
+def _read_gallery() -> Reading:
+    return Reading(tuple(gallery_structures().values()), ())
+
+
+def _generators(run: Run) -> tuple[Draw, Simulate]:
+    """Simulators of random and of given crystals, as the run was trained on."""
+    draw, tables = make_generator(run.config, run.statistics)
+    tables = jax.device_put(tables)
+    simulation = make_simulation(run.config)
+
+    def simulate(structures, sizes_nm):
+        return pipeline.patterns_of_structures(structures, simulation, sizes_nm)
+
+    return lambda key, batch_size: draw(key, tables, batch_size), simulate
+
+
+def _about_crystals(path: str, split: tuple[float, int] | None) -> dict:
+    """Which crystals of a path are taken, for people and for programs."""
+    about = {"path": path, "split": "all"}
+    if split is None:
+        return about | {
+            "title": "known crystals",
+            "description": f"All crystals of `{path}`, whether the statistics were "
+            "made from their structure type or not.",
+        }
+    fraction, seed = split
+    return about | {
+        "split": "held_out",
+        "held_out_fraction": fraction,
+        "split_seed": seed,
+        "title": "held-out crystals",
+        "description": f"Known crystals of `{path}` whose structure type was kept out "
+        f"of the statistics ({100 * fraction:g} % of all types, seed {seed}); "
+        "`--split=all` takes the others too.",
+    }
+
+
+def _about_run(run: Run, workdir: Path, provenance: dict) -> dict:
+    config = run.config.to_dict()
+    canonical = json.dumps(config, sort_keys=True).encode()
+    return {
+        "workdir": str(workdir),
+        "step": int(run.step),
+        "config": config,
+        "config_sha256": hashlib.sha256(canonical).hexdigest(),
+        "space_groups": [int(number) for number in run.space_groups],
+        "statistics": provenance,
+    }
+
+
+def _choose_split(split: str | None, provenance: dict) -> tuple[float, int] | None:
+    if split not in (None, *SPLITS):
+        raise InputError(f"the split is {split!r}, expected {' or '.join(SPLITS)}")
+    if split == "all" or (split is None and not provenance.get("held_out")):
+        return None
+    return split_of(provenance)
+
+
+def _notes(run: Run, workdir: Path, about: dict | None, provenance: dict) -> list[str]:
+    """What the reader of the results must know about them."""
+    notes = []
+    symprec = provenance.get("symprec", run.config.symprec)
+    if about is None:
+        notes.append(
+            "No known crystals were named: do so with --config.crystals=PATH in "
+            f"training or `python -m xrdjax.evaluate --workdir={workdir} "
+            "--crystals=PATH`."
+        )
+    elif about["split"] == "held_out" and symprec != run.config.symprec:
+        notes.append(
+            f"The statistics were made with a symmetry tolerance of {symprec:g} "
+            f"angstrom, these crystals were analysed with {run.config.symprec:g}: a "
+            "few types may be taken for held out that were not."
+        )
+    return notes
+
+
+def _check_out(out: Path, overwrite: bool) -> None:
+    folder = out.parent
+    if out.suffix != ".json" or not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise InputError(
+            f"cannot write the report to {str(out)!r}: name a file that ends in .json "
+            "in a folder that exists and that you may write to"
+        )
+    for path in (out, out.with_suffix(".md")):
+        report.require_absent(path, overwrite)
+
+
+def evaluate_run(
+    workdir: str | Path,
+    crystals: str | Path | None = None,
+    *,
+    split: str | None = None,
+    synthetic: int | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = True,
+    draw: Draw | None = None,
+    simulate: Simulate | None = None,
+    progress: bool = True,
+) -> dict:
+    """Evaluates the newest checkpoint of a run, writes the report, prints a summary.
+
+    Args:
+        workdir: work directory of the run.
+        crystals: CIF file, folder or zip of known crystals; by default what the
+            run's configuration names, if anything.
+        split: "held_out" takes only crystals of the structure types kept out of the
+            statistics, "all" takes every crystal; by default held_out if the
+            statistics name such types.
+        synthetic: number of fresh random crystals; by default as configured.
+        out: JSON file to write, with a page (.md) and a folder of figures of the
+            same name beside it; by default report.json in the work directory.
+        overwrite: whether an earlier report may be replaced.
+        draw: generator of diffractograms; by default that of the training.
+        simulate: diffractograms of given structures; by default those of the
+            training's diffractometer.
+        progress: whether to show bars.
+
+    Returns:
+        The report, as written to JSON.
+
+    Raises:
+        InputError: there is no such run, crystals or split, or the report exists and
+            may not be replaced.
+    """
+    began = time.perf_counter()
+    workdir = Path(workdir)
+    out = workdir / "report.json" if out is None else Path(out)
+    _check_out(out, overwrite)
+    run = load_run(workdir)
+    provenance = read_provenance(workdir / STATISTICS)
+    chosen = _choose_split(split, provenance)
+    crystals = crystals or run.config.crystals
+    reading = read_crystals(crystals, progress=progress) if crystals else None
+    count = run.config.evaluation.synthetic if synthetic is None else synthetic
+    if draw is None or simulate is None:
+        standard = _generators(run)
+        draw, simulate = draw or standard[0], simulate or standard[1]
+
+    sets, answers = {}, {}
+    if count:
+        answers["synthetic"], generator = answer_synthetic(run, draw, count, progress)
+        sets["synthetic"] = {
+            "title": "synthetic crystals",
+            "description": "Fresh random crystals, drawn as in training.",
+            "counts": {"evaluated": count},
+            "generator": generator,
+            "score": answers["synthetic"].score(),
+        }
+    about = None
+    if reading is not None:
+        about = _about_crystals(str(crystals), chosen)
+        part, answers["crystals"] = _crystal_set(
+            run, reading, chosen, simulate, progress
+        )
+        sets["crystals"] = about | part
+    part, answers["gallery"] = _crystal_set(
+        run, _read_gallery(), None, simulate, progress=False
+    )
+    sets["gallery"] = {
+        "title": "gallery",
+        "description": "The crystals that come with the program, whatever their type.",
+    } | part
+
+    result = {
+        "run": _about_run(run, workdir, provenance),
+        "time_utc": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
+        "seconds": time.perf_counter() - began,
+        "device": f"{jax.device_count()} {jax.devices()[0].device_kind}",
+        "versions": report.versions(),
+        "notes": _notes(run, workdir, about, provenance),
+        "sets": sets,
+        "figures": draw_report_figures(
+            run,
+            workdir / "metrics.jsonl",
+            sets,
+            answers,
+            out.with_name(f"{out.stem}_figures"),
+        ),
+    }
+    page = out.with_suffix(".md")
+    report.write_text(page, report.to_markdown(result))
+    report.write_text(out, report.to_json(result))
+    print(f"\nstep {run.step} of {workdir}\n\n{report.summary(result)}\nreport: {page}")
+    return result
+
+
+def _whole_number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number, 0 or above")
+    return int(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Evaluates a run as the command line says."""
+    parser = argparse.ArgumentParser(
+        prog="python -m xrdjax.evaluate",
+        description="Measures a trained network on random and on known crystals.",
+        epilog="Held out are the structure types that the run's statistics were not "
+        "made from; their file names the fraction and the seed.",
+    )
+    parser.add_argument(
+        "--workdir", type=Path, required=True, help="work directory of a training run"
+    )
+    parser.add_argument(
+        "--crystals",
+        type=Path,
+        help="CIF file, or folder or zip of CIFs (default: as configured in training)",
+    )
+    parser.add_argument(
+        "--split",
+        choices=SPLITS,
+        help="which of these crystals (default: held_out, if the statistics hold out "
+        "structure types)",
+    )
+    parser.add_argument(
+        "--synthetic",
+        type=_whole_number,
+        help="number of fresh random crystals (default: as configured in training)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="JSON file for the report; a page and figures go beside it (default: "
+        "report.json in the work directory)",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier report"
+    )
+    given = vars(parser.parse_args(arguments))
+    with exit_on_input_error():
+        evaluate_run(given.pop("workdir"), given.pop("crystals"), **given)
+
+
+if __name__ == "__main__":
+    main()
