@@ -50,11 +50,12 @@ def find_symmetry(
         try:
             found = spglib.get_symmetry_dataset(cell, symprec)
             if found is not None:
-                # spglib's own choice has origin choice 1 in 24 groups
                 hall_number = reference_hall_number(found.number)
-                found = spglib.get_symmetry_dataset(
-                    cell, symprec, hall_number=hall_number
-                )
+                # spglib's own choice has origin choice 1 in 24 groups
+                if found.hall_number != hall_number:
+                    found = spglib.get_symmetry_dataset(
+                        cell, symprec, hall_number=hall_number
+                    )
         except SpglibError:
             found = None
     if found is None:
