@@ -24,6 +24,16 @@ from xrdjax.errors import InputError
 
 BUNDLED = Path(__file__).parent / "data" / "statistics.npz"
 
+# What numpy and zipfile raise on a file that is cut, altered or something else.
+_DAMAGE = (
+    ValueError,
+    TypeError,
+    EOFError,
+    RuntimeError,  # "encrypted"; NotImplementedError, an unknown compression, is one
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
 
 @struct.dataclass
 class Statistics:
@@ -226,7 +236,8 @@ def _read(path: str | Path | None) -> tuple[Statistics, dict]:
     path = BUNDLED if path is None else Path(path)
     mend = "expected a file made by `python -m xrdjax.statistics`"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # numpy leaves a file open that turns out to be no zip
+        with path.open("rb") as stream, np.load(stream) as file:
             statistics = Statistics(**{name: file[name] for name in _LAYOUT})
             provenance = json.loads(str(file["provenance"]))
     except FileNotFoundError as error:
@@ -238,7 +249,7 @@ def _read(path: str | Path | None) -> tuple[Statistics, dict]:
         raise InputError(
             f"{str(path)!r} holds no statistics ({error}): {mend}"
         ) from error
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise InputError(
             f"{str(path)!r} is damaged or no statistics file: {mend}"
         ) from error
