@@ -35,12 +35,15 @@ from xrdjax.diffraction.reflections import (
     no_reflections,
     unpack_miller,
 )
-from xrdjax.diffraction.structure_factors import scattering_powers, sum_phases
+from xrdjax.diffraction.structure_factors import (
+    ATOM_BLOCK,
+    scattering_powers,
+    sum_phases,
+)
 
 # Sizes of the blocks that the loops take together.
 _CANDIDATES = 512
 _REFLECTIONS = 128
-_ATOMS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +146,7 @@ def simulate_chunk(
     )(crystals)
     coefficients = jnp.asarray(IT92, jnp.float32)[elements]
     atoms = jnp.max(jnp.sum(crystals.occupancies > 0, axis=1))
-    padding = -crystals.positions.shape[1] % _ATOMS
+    padding = -crystals.positions.shape[1] % ATOM_BLOCK
     positions = jnp.pad(crystals.positions, ((0, 0), (0, padding), (0, 0)))
     occupancies = jnp.pad(crystals.occupancies, ((0, 0), (0, padding)))
     species = jnp.pad(species, ((0, 0), (0, padding)))
@@ -164,20 +167,26 @@ def simulate_chunk(
             multiplicity, i * _REFLECTIONS, _REFLECTIONS
         )
         miller = unpack_miller(keys)
-        s = inverse_spacing(miller, lattice)
-        full = jnp.ones(simulation.max_elements)
-        powers = scattering_powers(coefficients, full, 0 * full, (s / 2) ** 2)
+        # without barriers the CPU backend forms these again for every use of them
+        s = lax.optimization_barrier(inverse_spacing(miller, lattice))
+        no_displacements = jnp.zeros(simulation.max_elements)
+        powers = lax.optimization_barrier(
+            scattering_powers(coefficients, no_displacements, (s / 2) ** 2)
+        )
 
         def add_atoms(j, total):
             def block(array):
-                return lax.dynamic_slice_in_dim(array, j * _ATOMS, _ATOMS)
+                return lax.dynamic_slice_in_dim(array, j * ATOM_BLOCK, ATOM_BLOCK)
 
-            power = block(occupancies)[:, None] * powers[block(species)]
-            real, imaginary = sum_phases(miller, block(positions), power)
+            real, imaginary = sum_phases(
+                miller, block(positions), block(occupancies), powers[block(species)]
+            )
             return total[0] + real, total[1] + imaginary
 
         zero = jnp.zeros(_REFLECTIONS)
-        real, imaginary = lax.fori_loop(0, -(-atoms // _ATOMS), add_atoms, (zero, zero))
+        real, imaginary = lax.fori_loop(
+            0, -(-atoms // ATOM_BLOCK), add_atoms, (zero, zero)
+        )
         intensities = line_intensities(
             multiplicity, real**2 + imaginary**2, s, wavelength
         )

@@ -145,6 +145,7 @@ def family(
     key_vector = jnp.array(_KEY, jnp.int32)
     # the key is linear in h, so the key of hW is h . (W key_vector)
     equivalents = jnp.sum(symmetry.rotations * key_vector[None, None], axis=-1)
+    # written out by component: short sums over the last axis do not vectorise
     key = h * key_vector[0] + k * key_vector[1] + l
     hf, kf, lf = (x.astype(jnp.float32) for x in (h, k, l))
 
@@ -211,7 +212,7 @@ def append_reflections(
     size = found.keys.shape[0]
     slot = jnp.where(kept, found.count + jnp.cumsum(kept) - 1, size)
     count = found.count + jnp.sum(kept)
-    keys = jnp.sum(miller * jnp.array(_KEY, jnp.int32)[None], axis=-1)
+    keys = sum(miller[:, i] * _KEY[i] for i in range(3))
     return Reflections(
         keys=found.keys.at[slot].set(keys, mode="drop"),
         multiplicity=found.multiplicity.at[slot].set(multiplicity, mode="drop"),

@@ -1,5 +1,6 @@
 """Structure factors: form factors of the elements and phases of the atoms."""
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Complex, Float
@@ -8,6 +9,9 @@ from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.elements import IT92
 from xrdjax.crystals.lattices import inverse_spacing
 from xrdjax.phases import cos_sin_turns
+
+# Atoms whose phases are summed in one pass.
+ATOM_BLOCK = 8
 
 
 def form_factors(
@@ -32,48 +36,51 @@ def form_factors(
 
 def scattering_powers(
     coefficients: Float[Array, "A 9"],
-    occupancies: Float[Array, " A"],
     b_iso: Float[Array, " A"],
     stol2: Float[Array, " H"],
 ) -> Float[Array, "A H"]:
-    """What each atom adds to F, but for its phase: occupancy f exp(-B stol^2).
+    """What a whole atom adds to F, but for its phase: f exp(-B stol^2), electrons.
 
     The exponential is the isotropic Debye-Waller factor (International Tables
     for Crystallography C, ch. 6.1.1).
 
     Args:
         coefficients: [A, 9] rows of IT92.
-        occupancies: [A]; 0 on padding.
         b_iso: [A] B = 8 pi^2 U, square angstrom.
         stol2: [H] (sin(theta) / lambda)^2, 1/square angstrom.
     """
     damping = jnp.exp(-b_iso[:, None] * stol2[None])
-    return occupancies[:, None] * damping * form_factors(coefficients, stol2)
+    return damping * form_factors(coefficients, stol2)
 
 
 def sum_phases(
     miller: Float[Array, "H 3"],
     positions: Float[Array, "A 3"],
+    occupancies: Float[Array, " A"],
     powers: Float[Array, "A H"],
 ) -> tuple[Float[Array, " H"], Float[Array, " H"]]:
-    """Real and imaginary part of sum_j p_j(h) exp(2 pi i h . x_j).
+    """Real and imaginary part of sum_j o_j p_j(h) exp(2 pi i h . x_j), for a few atoms.
 
-    Products are formed one by one, never as a matrix product: at the reduced
-    precision of matrix units the phases of high orders turn by degrees.
+    The products are formed one by one, never as a matrix product: at the reduced
+    precision of matrix units the phases of high orders turn by degrees. The atoms
+    are unrolled into one vectorised pass over the reflections.
 
     Args:
         miller: [H, 3] indices.
-        positions: [A, 3] fractional coordinates.
+        positions: [A, 3] fractional coordinates; A is a handful.
+        occupancies: [A]; 0 on padding.
         powers: [A, H] scattering power of each atom at each reflection.
     """
-    x = positions[:, :, None]
-    turns = x[:, 0] * miller[None, :, 0] + x[:, 1] * miller[None, :, 1]
-    c, s = cos_sin_turns(turns + x[:, 2] * miller[None, :, 2])
-    return jnp.sum(powers * c, axis=0), jnp.sum(powers * s, axis=0)
+    h, k, l = miller[:, 0], miller[:, 1], miller[:, 2]
+    real, imaginary = jnp.zeros_like(h), jnp.zeros_like(h)
+    for (x, y, z), o, power in zip(positions, occupancies, powers, strict=True):
+        c, s = cos_sin_turns(h * x + k * y + l * z)
+        real, imaginary = real + o * power * c, imaginary + o * power * s
+    return real, imaginary
 
 
 def structure_factors(
-    crystal: Crystal, miller: Float[Array, "H 3"], block: int = 128
+    crystal: Crystal, miller: Float[Array, "H 3"]
 ) -> Complex[Array, " H"]:
     """Structure factors F(h) = sum_j o_j f_j exp(-B_j stol^2) exp(2 pi i h . x_j).
 
@@ -84,22 +91,27 @@ def structure_factors(
     Args:
         crystal: atoms of one primitive cell.
         miller: [H, 3] indices in the crystal's setting.
-        block: reflections summed together, which bounds the memory.
 
     Returns:
         [H] complex structure factors, electrons.
     """
-    coefficients = jnp.asarray(IT92, jnp.float32)[crystal.elements]
+    miller = miller.astype(jnp.float32)
+    stol2 = (inverse_spacing(miller, crystal.lattice) / 2) ** 2
+    padding = -crystal.elements.shape[0] % ATOM_BLOCK
+    atoms = jax.tree.map(
+        lambda x: jnp.pad(x, ((0, padding), *((0, 0),) * (x.ndim - 1))).reshape(
+            -1, ATOM_BLOCK, *x.shape[1:]
+        ),
+        (crystal.positions, crystal.elements, crystal.occupancies, crystal.b_iso),
+    )
 
-    def sum_block(h):
-        stol2 = (inverse_spacing(h, crystal.lattice) / 2) ** 2
-        powers = scattering_powers(
-            coefficients, crystal.occupancies, crystal.b_iso, stol2
-        )
-        return sum_phases(h, crystal.positions, powers)
+    def add_atoms(total, block):
+        positions, elements, occupancies, b_iso = block
+        coefficients = jnp.asarray(IT92, jnp.float32)[elements]
+        powers = scattering_powers(coefficients, b_iso, stol2)
+        real, imaginary = sum_phases(miller, positions, occupancies, powers)
+        return (total[0] + real, total[1] + imaginary), None
 
-    count = miller.shape[0]
-    miller = jnp.pad(miller.astype(jnp.float32), ((0, -count % block), (0, 0)))
-    real, imaginary = lax.map(sum_block, miller.reshape(-1, block, 3))
-    total = lax.complex(real.reshape(-1)[:count], imaginary.reshape(-1)[:count])
-    return crystal.symmetry.centring_order * total
+    zero = jnp.zeros(miller.shape[0])
+    (real, imaginary), _ = lax.scan(add_atoms, (zero, zero), atoms)
+    return crystal.symmetry.centring_order * lax.complex(real, imaginary)
