@@ -10,12 +10,8 @@ from jaxtyping import Array, Float, Int, Key
 from xrdjax.chunks import map_in_chunks
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.prior import DEFAULT_LIMITS, Limits, Prior
-from xrdjax.crystals.sampling import (
-    Sites,
-    atoms_of_sites,
-    draw_groups,
-    sample_crystals,
-)
+from xrdjax.crystals.sampling import draw_groups, sample_crystals
+from xrdjax.crystals.sites import Sites, atoms_of_sites
 from xrdjax.diffraction.batches import Simulation, simulate_chunk, simulation_cost
 from xrdjax.diffraction.profiles import ProfileGrid
 
