@@ -74,16 +74,16 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     evaluation.synthetic = 10_000  # fresh random crystals
 
     if arg == "quick":
-        config.steps = 2_000
+        config.steps = 600
         config.batch_size = 64
         config.steps_per_call = 20
-        config.checkpoint_every = 200
+        config.checkpoint_every = 100
         config.points = 2126  # steps of 0.04 degrees
         model.width = 16
         model.groups = 8
         optimizer.learning_rate = 1e-3
-        optimizer.halve_every_steps = 500
-        evaluation.synthetic = 1_000
+        optimizer.halve_every_steps = 200
+        evaluation.synthetic = 640
     else:
         model.size = int(arg)
     return config.lock()

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from xrdjax import train as train_module
 from xrdjax.errors import InputError
-from xrdjax.train import train
+from xrdjax.train import _batch_size, train
 
 POINTS = 64
 get_config = runpy.run_path(str(Path(__file__).parents[1] / "configs/resnet.py"))[
@@ -215,9 +216,16 @@ def test_a_configuration_that_lacks_a_field_is_refused(tmp_path):
         train(config, tmp_path / "run", draw)
 
 
-def test_a_batch_of_zero_is_one_diffractogram_a_group():
-    from xrdjax.train import _batch_size
+def test_a_finished_run_is_evaluated(monkeypatch, tmp_path):
+    done = []
+    monkeypatch.setattr(train_module, "train", lambda *args: done.append(args))
+    monkeypatch.setattr(train_module, "evaluate_run", lambda workdir: [*done, workdir])
+    config = tiny_config()
+    report = train_module.train_and_evaluate(config, tmp_path)
+    assert report == [(config, tmp_path), tmp_path]
 
+
+def test_a_batch_of_zero_is_one_diffractogram_a_group():
     assert _batch_size(0, groups=145, devices=1) == 145
     assert _batch_size(0, groups=145, devices=8) == 152
     assert _batch_size(64, groups=145, devices=8) == 64

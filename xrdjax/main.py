@@ -8,7 +8,7 @@ configs/resnet.py lists the settings; `--config.seed=1` changes one.
 import re
 from collections.abc import Iterator
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from xrdjax.config import expected_value
@@ -29,6 +29,7 @@ flags.DEFINE_string("workdir", None, "Folder of the run; a run that is there goe
 def main(argv: list[str]) -> None:
     """Runs the command whose flags were parsed."""
     del argv  # only flags, `parse_flags` made sure of it
+    logging.set_verbosity(logging.WARNING)  # orbax tells of every file that it opens
     with exit_on_input_error():
         train_and_evaluate(FLAGS.config, FLAGS.workdir)
 

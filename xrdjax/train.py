@@ -189,7 +189,8 @@ def train(
             seconds = time.perf_counter() - began
             step += config.steps_per_call
             speed = batch_size * config.steps_per_call / seconds
-            log.write(step, metrics | {"diffractograms_per_second": speed})
+            first = {name: metrics[name] for name in ("loss", "accuracy")}
+            log.write(step, first | {"diffractograms_per_second": speed} | metrics)
             bar.set_postfix_str(
                 f"loss {metrics['loss']:.3f}, accuracy {metrics['accuracy']:.1%}, "
                 f"{speed:,.0f} diffractograms/s",

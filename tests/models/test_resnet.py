@@ -9,8 +9,8 @@ from xrdjax.models.resnet import ResNet, init_params, parameter_count, resnet
 
 @pytest.fixture(scope="module")
 def small():
-    """A narrow ResNet-10, its parameters and four patterns."""
-    model = resnet(10, outputs=3, width=4, groups=2)
+    """A network of two stages, its parameters and four patterns."""
+    model = ResNet((1, 1), False, outputs=3, width=4, groups=2)
     patterns = jax.random.uniform(jax.random.key(1), (4, 128))
     return model, init_params(jax.random.key(0), model, 128), patterns
 
@@ -46,12 +46,12 @@ def test_last_map_has_a_point_for_every_256_of_the_diffractogram():
 
 def test_kernels_are_independent_normals_of_variance_one_over_fan_in(small):
     _, params, _ = small
-    kernels = [leaf for leaf in jax.tree.leaves(params) if leaf.ndim > 1]
+    kernels = [np.asarray(leaf) for leaf in jax.tree.leaves(params) if leaf.ndim > 1]
     for kernel in kernels:
         fan_in = kernel[..., 0].size
         normal = kernel * fan_in**0.5
         assert abs(normal.std() - 1) < 4 / kernel.size**0.5
-        assert jnp.abs(normal).max() < 2.28  # cut off at 2 / 0.88
+        assert np.abs(normal).max() < 2.28  # cut off at 2 / 0.88
     firsts = np.concatenate([kernel.ravel()[:16] for kernel in kernels])
     assert len(np.unique(firsts)) == len(firsts)
 
@@ -60,7 +60,7 @@ def test_initial_normalisations_and_biases_change_nothing(small):
     _, params, _ = small
     for path, leaf in jax.tree.leaves_with_path(params):
         if leaf.ndim == 1:
-            assert (leaf == (path[-1].key == "scale")).all()
+            assert (np.asarray(leaf) == (path[-1].key == "scale")).all()
 
 
 def _conv(x, kernel, stride=1):
@@ -122,7 +122,7 @@ def _reference(params, pattern, groups, kernels, stages):
     ("bottleneck", "kernels"), [(False, (9, 9)), (True, (1, 9, 1))]
 )
 def test_logits_are_those_of_a_plain_numpy_network(bottleneck, kernels):
-    stages = (1, 2, 1, 1)
+    stages = (1, 2)
     model = ResNet(stages, bottleneck, outputs=5, width=4, groups=2)
     patterns = jax.random.uniform(jax.random.key(1), (2, 301))
     params = init_params(jax.random.key(0), model, 301)
@@ -143,7 +143,7 @@ def test_logits_of_a_pattern_do_not_depend_on_its_batch(small):
 
 def test_bfloat16_computes_close_to_float32_with_the_same_float32_parameters(small):
     model, params, patterns = small
-    coarse = resnet(10, outputs=3, width=4, groups=2, dtype=jnp.bfloat16)
+    coarse = model.copy(dtype=jnp.bfloat16)
     shapes = jax.eval_shape(
         lambda key: init_params(key, coarse, 128), jax.random.key(0)
     )
@@ -161,7 +161,7 @@ def test_gradients_are_finite_for_an_empty_pattern(small):
         return (model.apply({"params": params}, 0 * patterns) ** 2).sum()
 
     for leaf in jax.tree.leaves(jax.jit(jax.grad(loss))(params)):
-        assert jnp.isfinite(leaf).all()
+        assert np.isfinite(leaf).all()
 
 
 def test_an_unknown_size_is_refused_with_the_known_ones():
