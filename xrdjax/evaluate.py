@@ -238,7 +238,7 @@ def evaluate_run(
     page = out.with_suffix(".md")
     report.write_text(page, report.to_markdown(result))
     report.write_text(out, report.to_json(result))
-    print(f"\nstep {run.step} of {workdir}\n\n{report.summary(result)}\nreport: {page}")
+    print(f"\nstep {run.step} of {workdir}\n\n{report.summary(result)}\n\nreport: {page}")
     return result
 
 

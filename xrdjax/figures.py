@@ -267,3 +267,55 @@ def draw_space_groups(
     ]
     figure.legend(handles=handles, loc="outside right upper", frameon=False)
     figure.savefig(path, dpi=_DPI)
+
+
+def draw_pattern(
+    path: str | Path,
+    two_theta_deg: Float[np.ndarray, " T"],
+    pattern: Float[np.ndarray, " T"],
+    lines: Sequence[Mapping[str, float]],
+    title: str,
+    labelled: int = 8,
+) -> None:
+    """Draws a diffractogram, a tick for each line, and the indices of the strongest.
+
+    Args:
+        path: PNG to write.
+        two_theta_deg: [T] grid, degrees.
+        pattern: [T] intensities with maximum 1.
+        lines: rows with h, k, l, two_theta_deg and intensity.
+        title: of the figure.
+        labelled: at most so many lines get their indices.
+    """
+    figure, axes = _axes(8.0, 4.0)
+    axes.plot(two_theta_deg, pattern, color=_BLUE, linewidth=0.8)
+    angles = [line["two_theta_deg"] for line in lines]
+    axes.vlines(angles, -0.06, -0.02, color=_VERMILION, linewidth=0.6)
+    placed: list[float] = []
+    span = two_theta_deg[-1] - two_theta_deg[0]
+    for line in sorted(lines, key=lambda line: -line["intensity"]):
+        angle = line["two_theta_deg"]
+        if len(placed) == labelled or any(abs(angle - x) < span / 30 for x in placed):
+            continue
+        placed.append(angle)
+        height = float(np.interp(angle, two_theta_deg, pattern))
+        indices = "".join(
+            f"$\\bar{{{-i}}}$" if i < 0 else str(i)
+            for i in (line["h"], line["k"], line["l"])
+        )
+        axes.annotate(
+            indices,
+            (angle, height),
+            (0, 3),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+        )
+    axes.set(
+        xlabel=r"2$\theta$ (degrees)",
+        ylabel="intensity (maximum 1)",
+        title=title,
+        xlim=(two_theta_deg[0], two_theta_deg[-1]),
+        ylim=(-0.08, 1.1),
+    )
+    figure.savefig(path, dpi=_DPI)

@@ -1,19 +1,23 @@
-"""From a random key to labelled diffractograms, in one compiled program."""
+"""Diffractograms in bulk: of random crystals from a key, and of given structures."""
 
+import dataclasses
 import functools
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, Key
 
 from xrdjax.chunks import map_in_chunks
-from xrdjax.crystals.crystal import Crystal
+from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
 from xrdjax.crystals.prior import DEFAULT_LIMITS, Limits, Prior
 from xrdjax.crystals.sampling import draw_groups, sample_crystals
 from xrdjax.crystals.sites import Sites, atoms_of_sites
 from xrdjax.diffraction.batches import Simulation, simulate_chunk, simulation_cost
-from xrdjax.diffraction.profiles import ProfileGrid
+from xrdjax.diffraction.profiles import ProfileGrid, profile_grid
+from xrdjax.errors import InputError
 
 DEFAULT_SIMULATION = Simulation()
 # Atoms placed together.
@@ -127,3 +131,89 @@ def synthetic_patterns(
         sites, sizes_nm, prior, grid, simulation, limits
     )
     return patterns, groups, {**vars(counts), "incomplete": incomplete}
+
+
+_simulate_chunk = jax.jit(simulate_chunk, static_argnames=("simulation",))
+
+
+def _room(count: int) -> int:
+    """Atoms a batch is padded to: a power of two, so that few programs compile."""
+    return max(_ATOMS, 2 ** (count - 1).bit_length())
+
+
+def _stack(crystals: Sequence[Crystal], size: int) -> Crystal:
+    """One Crystal with a leading axis, atoms and centring vectors padded alike."""
+    centring = max(len(crystal.symmetry.centring) for crystal in crystals)
+
+    def pad(crystal):
+        atoms = size - len(crystal.elements)
+        more = centring - len(crystal.symmetry.centring)
+        return crystal.replace(
+            positions=np.pad(crystal.positions, ((0, atoms), (0, 0))),
+            elements=np.pad(crystal.elements, (0, atoms)),
+            occupancies=np.pad(crystal.occupancies, (0, atoms)),
+            b_iso=np.pad(crystal.b_iso, (0, atoms)),
+            symmetry=crystal.symmetry.replace(
+                centring=np.pad(crystal.symmetry.centring, ((0, more), (0, 0)))
+            ),
+        )
+
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *map(pad, crystals))
+
+
+def patterns_of_structures(
+    structures: Sequence[Structure],
+    simulation: Simulation = DEFAULT_SIMULATION,
+    sizes_nm: Float[np.ndarray, " n"] | float = 50.0,
+) -> Float[np.ndarray, "n T"]:
+    """Diffractograms of many structures, by the program that training runs.
+
+    Displacements are left out, as in the paper; `powder_pattern` can take them.
+
+    Args:
+        structures: n crystals, each in its own setting.
+        simulation: measurement; its limits of volume and elements are raised to
+            those of the structures.
+        sizes_nm: [n] crystallite sizes, or one for all, nanometres.
+
+    Returns:
+        [n, T] patterns with maximum 1, or zero where no line is in range.
+
+    Raises:
+        InputError: a size is out of the simulation's range, or a cell too long.
+    """
+    low, high = simulation.sizes_nm
+    sizes = np.broadcast_to(np.asarray(sizes_nm, np.float32), (len(structures),))
+    if not np.all((sizes >= low) & (sizes <= high)):
+        raise InputError(
+            f"crystallite sizes run from {sizes.min():g} to {sizes.max():g} nm: the "
+            f"simulation expects {low:g} to {high:g}"
+        )
+    patterns = np.zeros((len(structures), simulation.diffractometer.points), np.float32)
+    if not structures:
+        return patterns
+    elements = [len(np.unique(structure.elements)) for structure in structures]
+    simulation = dataclasses.replace(
+        simulation,
+        max_volume=max(simulation.max_volume, *(s.volume for s in structures)),
+        max_elements=max(simulation.max_elements, *elements),
+        chunk=min(simulation.chunk, len(structures)),
+    )
+    grid = profile_grid(simulation.diffractometer, *simulation.sizes_nm)
+    crystals = [to_crystal(structure) for structure in structures]
+    rooms = [_room(len(crystal.elements)) for crystal in crystals]
+    # neighbours in size share a chunk, so that none waits for a much larger one
+    order = sorted(range(len(crystals)), key=lambda i: (rooms[i], structures[i].volume))
+    for start in range(0, len(order), simulation.chunk):
+        chosen = order[start : start + simulation.chunk]
+        full = chosen + chosen[-1:] * (simulation.chunk - len(chosen))
+        batch = _stack([crystals[i] for i in full], rooms[full[-1]])
+        result, incomplete = _simulate_chunk(batch, sizes[full], grid, simulation)
+        if np.any(incomplete):
+            name = structures[full[int(np.argmax(incomplete))]].name
+            raise InputError(
+                f"{name} has more reflections than there is room for: its cell edges "
+                "must stay below 500 angstrom"
+            )
+        patterns[chosen] = np.asarray(result)[: len(chosen)]
+    return patterns

@@ -109,7 +109,9 @@ def summary(report: Mapping) -> str:
         for row in rows
     ]
     lines.insert(1, "-" * len(lines[0]))
-    return "\n".join([*lines, *report["notes"]])
+    for note in report["notes"]:
+        lines += ["", note]
+    return "\n".join(lines)
 
 
 def _set_section(part: Mapping) -> list[str]:

@@ -10,7 +10,7 @@ from oracles.symmetry import lattice_system, positions
 
 from xrdjax.crystals.elements import ATOMIC_VOLUMES
 from xrdjax.crystals.prior import Prior, make_prior
-from xrdjax.crystals.sampling import Sites
+from xrdjax.crystals.sites import Sites
 from xrdjax.crystals.statistics import load_statistics
 
 # A p-value below this, after Bonferroni's correction, is taken for a difference. The

@@ -55,7 +55,11 @@ def atoms_of(structure: Structure, tolerance: float = 0.01) -> powder.Atoms:
 def crystal_of(structure: Structure):
     """Padded to few sizes, so that few programs are compiled."""
     atoms = len(to_crystal(structure).elements)
-    return to_crystal(structure, size=min(n for n in (64, 512, 4096) if n >= atoms))
+    return to_crystal(
+        structure,
+        size=min(n for n in (64, 512, 4096) if n >= atoms),
+        displacements=True,
+    )
 
 
 def lines_of(structure: Structure):

@@ -12,13 +12,8 @@ from oracles.symmetry import spglib_group
 from oracles.two_samples import Sample
 
 from xrdjax.crystals.prior import Limits, Prior
-from xrdjax.crystals.sampling import (
-    Counts,
-    Sites,
-    draw_groups,
-    sample_crystals,
-    sites_to_crystal,
-)
+from xrdjax.crystals.sampling import Counts, draw_groups, sample_crystals
+from xrdjax.crystals.sites import Sites, sites_to_crystal
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzA"
 BATCH = 1000

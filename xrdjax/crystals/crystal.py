@@ -213,7 +213,9 @@ def _pad(array: np.ndarray, size: int) -> np.ndarray:
     return np.pad(array, [(0, size - len(array))] + [(0, 0)] * (array.ndim - 1))
 
 
-def to_crystal(structure: Structure, size: int | None = None) -> Crystal:
+def to_crystal(
+    structure: Structure, size: int | None = None, *, displacements: bool = False
+) -> Crystal:
     """The crystal as arrays of fixed shape, in the structure's own setting.
 
     The symmetry is padded to 48 operations and to 4 centring vectors (more only
@@ -222,6 +224,7 @@ def to_crystal(structure: Structure, size: int | None = None) -> Crystal:
     Args:
         structure: asymmetric unit and all operations.
         size: atoms N after padding; without it, the atoms of the primitive cell.
+        displacements: keep the structure's B; without it, B is 0 as in the paper.
 
     Returns:
         Crystal with NumPy leaves in float32 and int32.
@@ -243,7 +246,7 @@ def to_crystal(structure: Structure, size: int | None = None) -> Crystal:
         positions=_pad(positions, size).astype(np.float32),
         elements=_pad(structure.elements[sites], size).astype(np.int32),
         occupancies=_pad(structure.occupancies[sites], size).astype(np.float32),
-        b_iso=_pad(structure.b_iso[sites], size).astype(np.float32),
+        b_iso=_pad(displacements * structure.b_iso[sites], size).astype(np.float32),
         symmetry=Symmetry(
             rotations=_pad(rotations, MAX_OPERATIONS).astype(np.int32),
             translations=_pad(translations, MAX_OPERATIONS).astype(np.float32),

@@ -6,7 +6,9 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Float, Int
 
+from xrdjax.crystals.asymmetric_unit import lattice_from_cell
 from xrdjax.crystals.crystal import Crystal, Structure
+from xrdjax.crystals.lattices import parameters_from_lattice
 from xrdjax.crystals.prior import Prior
 from xrdjax.crystals.space_groups import space_group
 from xrdjax.crystals.wyckoff import wyckoff_positions
@@ -87,6 +89,8 @@ def sites_to_crystal(sites: Sites, prior: Prior, max_atoms: int) -> Crystal:
 def sites_to_structure(sites: Sites, name: str) -> Structure:
     """One drawn crystal as a structure, for files and tables; on the host.
 
+    The cell is rounded to 1e-5 angstrom and degrees.
+
     Args:
         sites: one drawn crystal with concrete values.
         name: of the structure.
@@ -101,9 +105,12 @@ def sites_to_structure(sites: Sites, name: str) -> Structure:
         for letter, x in zip(letters, free, strict=True)
     ]
     centring = group.centring_vectors
+    cell = parameters_from_lattice(np.asarray(sites.lattice, float))
+    cell[3:] = np.rad2deg(cell[3:])
     return Structure(
         name=name,
-        lattice=np.asarray(sites.lattice, float),
+        # rounded, so that float32 makes no right angle crooked
+        lattice=lattice_from_cell(np.round(cell, 5)),
         positions=np.array(positions),
         elements=np.asarray(sites.elements)[occupied],
         occupancies=np.ones(len(occupied)),
