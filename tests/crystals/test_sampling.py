@@ -81,10 +81,16 @@ def test_a_wrong_prior_is_told_from_the_right_one(drawn, feature):
     assert p_values[feature] * len(p_values) < SIGNIFICANT
 
 
-@pytest.mark.parametrize("uniform_groups", [False, True])
-def test_spglib_finds_the_drawn_group_in_999_crystals_of_1000(drawn, uniform_groups):
-    sites, _ = sampled.draw_sites(3, drawn.prior, 2000, uniform=uniform_groups)
-    assert len(sampled.mislabelled(sites, drawn.prior)) <= 2
+def test_spglib_finds_the_drawn_group_in_999_crystals_of_1000(drawn):
+    """By frequency and with all groups alike; experiments/check_labels.py asks more.
+
+    spglib gives up where atoms are closer than its tolerance, which counts as a miss.
+    """
+    missed = []
+    for all_alike in (False, True):
+        sites, _ = sampled.draw_sites(3, drawn.prior, 2000, uniform=all_alike)
+        missed += sampled.mislabelled(sites, drawn.prior)
+    assert len(missed) <= 4, missed
 
 
 def test_position_without_free_coordinates_holds_one_atom_at_most(drawn):
