@@ -32,7 +32,7 @@ CIFS = [
     # The file claims less symmetry than the atoms have: the label is that of spglib.
     cif("polonium", "P 2 3", 3.35, [("Po", 0, 0, 0)]),
 ]
-LIMITS = {"symprec": 0.01, "max_volume": 7000.0, "max_sites": 100}
+LIMITS = {"symprec": 0.01, "max_volume": 7000.0, "max_sites": 100, "max_edge": 500.0}
 FAILURES = (Failure("broken.cif", "not a readable CIF"),)
 
 
@@ -65,8 +65,11 @@ def test_the_label_is_the_group_that_the_atoms_have():
     assert selection.structures[0].space_group == 221
 
 
-def test_a_crystal_with_too_many_sites_is_outside_the_limits():
-    limits = LIMITS | {"max_sites": 1}
+@pytest.mark.parametrize(
+    "limit", [{"max_sites": 1}, {"max_edge": 5.0}, {"max_volume": 100.0}]
+)
+def test_a_crystal_beyond_any_limit_is_outside_the_limits(limit):
+    limits = LIMITS | limit
     selection = select_crystals(read(CIFS[:2]), (225,), split=None, **limits)
     assert selection.counts["outside_the_limits"] == 1
     assert selection.counts["evaluated"] == 1

@@ -4,7 +4,7 @@ Patterns are thrown away once they are classified, so that memory does not grow 
 the number of crystals.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,16 +54,16 @@ class Answers:
         self,
         patterns: Float[np.ndarray, "B T"],
         labels: Int[np.ndarray, " B"],
-        names: Iterable[str],
+        name_of: Callable[[int], str],
     ) -> None:
-        """Classifies one batch."""
+        """Classifies one batch; `name_of(i)` names its pattern i for a figure."""
         batch_size = self.run.config.evaluation.batch_size
         self.probabilities.append(classify(self.run, patterns, batch_size))
         self.labels.append(labels)
-        for pattern, label, name in zip(patterns, labels, names, strict=True):
+        for i, label in enumerate(labels):
             kept = self.examples.setdefault(int(label), [])
             if len(kept) < _EXAMPLES:
-                kept.append((name, pattern.copy()))
+                kept.append((name_of(i), patterns[i].copy()))
 
     def score(self, type_keys: Sequence[str] = ()) -> dict | None:
         """Figures of merit, as `metrics.score`; None without any pattern.
@@ -97,15 +97,16 @@ def answer_synthetic(
     batch_size = run.config.evaluation.batch_size
     stream = jax.random.fold_in(jax.random.key(run.config.seed), _TEST_STREAM)
     starts = range(0, count, batch_size)
-    for i, start in enumerate(tqdm(starts, "synthetic", disable=not progress)):
+    for i, start in enumerate(
+        tqdm(starts, "synthetic crystals", unit="batch", disable=not progress)
+    ):
         key = jax.random.fold_in(stream, i)
         patterns, labels, counts = draw(key, batch_size)
         for name, value in counts.items():
             totals[name] = totals.get(name, 0.0) + float(value)
         used = min(batch_size, count - start)
-        answers.add(
-            np.asarray(patterns)[:used], np.asarray(labels)[:used], ["synthetic"] * used
-        )
+        patterns, labels = np.asarray(patterns)[:used], np.asarray(labels)[:used]
+        answers.add(patterns, labels, lambda i: "synthetic")
     return answers, totals
 
 
@@ -117,11 +118,18 @@ def answer_crystals(
     batch_size = run.config.evaluation.batch_size
     rng = np.random.default_rng([run.config.seed, _TEST_STREAM])
     sizes = rng.uniform(*run.config.crystallite_size_nm, len(selection.structures))
-    starts = range(0, len(selection.structures), batch_size)
-    for start in tqdm(starts, "known crystals", disable=not progress):
-        batch = slice(start, start + batch_size)
+
+    def simulate_and_add(batch: slice) -> None:
         structures = selection.structures[batch]
         patterns = np.asarray(simulate(structures, sizes[batch].astype(np.float32)))
-        names = [structure.name for structure in structures]
-        answers.add(patterns, selection.labels[batch], names)
+
+        def name_of(i: int) -> str:
+            structure = structures[i]
+            return f"{structure.formula} ({structure.name.removesuffix('.cif')})"
+
+        answers.add(patterns, selection.labels[batch], name_of)
+
+    starts = range(0, len(selection.structures), batch_size)
+    for start in tqdm(starts, "known crystals", unit="batch", disable=not progress):
+        simulate_and_add(slice(start, start + batch_size))
     return answers

@@ -22,6 +22,7 @@ from xrdjax.config import make_generator, make_simulation
 from xrdjax.crystals.cif import Reading, read_crystals
 from xrdjax.crystals.gallery import gallery_structures
 from xrdjax.crystals.statistics import read_provenance
+from xrdjax.diffraction.reflections import INDEX_LIMIT
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.real_crystals import select_crystals, split_of
 from xrdjax.report_figures import draw_report_figures
@@ -37,6 +38,7 @@ def _crystal_set(
     progress: bool,
 ) -> tuple[dict, Answers]:
     """Counts, failures and figures of merit of known crystals."""
+    s_max = make_simulation(run.config).diffractometer.s_range[1]
     selection = select_crystals(
         reading,
         run.space_groups,
@@ -44,6 +46,7 @@ def _crystal_set(
         symprec=run.config.symprec,
         max_volume=run.config.max_volume,
         max_sites=run.config.max_sites,
+        max_edge=0.99 * INDEX_LIMIT / s_max,  # more has no Miller indices here
         progress=progress,
     )
     answers = answer_crystals(run, selection, simulate, progress)
@@ -238,7 +241,9 @@ def evaluate_run(
     page = out.with_suffix(".md")
     report.write_text(page, report.to_markdown(result))
     report.write_text(out, report.to_json(result))
-    print(f"\nstep {run.step} of {workdir}\n\n{report.summary(result)}\n\nreport: {page}")
+    print(
+        f"\nstep {run.step} of {workdir}\n\n{report.summary(result)}\n\nreport: {page}"
+    )
     return result
 
 

@@ -55,6 +55,7 @@ def select_crystals(
     symprec: float,
     max_volume: float,
     max_sites: int,
+    max_edge: float,
     progress: bool = False,
 ) -> Selection:
     """Sorts crystals into those to classify and those left out, each for one reason.
@@ -70,11 +71,10 @@ def select_crystals(
         symprec: tolerance of spglib, angstrom.
         max_volume: largest conventional cell, cubic angstrom.
         max_sites: most sites in the asymmetric unit.
+        max_edge: longest edge of the cell, angstrom.
         progress: whether to show a bar.
     """
-    analyses, failures = analyse_all(
-        reading.structures, symprec, progress=progress
-    )
+    analyses, failures = analyse_all(reading.structures, symprec, progress=progress)
     row_of = {int(number): row for row, number in enumerate(space_groups)}
     held_out = np.ones(len(analyses), bool)
     if split is not None and analyses:
@@ -88,12 +88,20 @@ def select_crystals(
         "outside_the_trained_groups": 0,
         "evaluated": 0,
     }
+
+    def fits(analysis: Analysis) -> bool:
+        standard = analysis.standard
+        return (
+            standard.volume <= max_volume
+            and analysis.sites[-1] < max_sites
+            and max(standard.unit_cell[:3]) <= max_edge
+        )
+
     kept: list[Analysis] = []
     for analysis, is_held_out in zip(analyses, held_out, strict=True):
-        sites = analysis.sites[-1] + 1
         if not is_held_out:
             counts["of_types_in_the_statistics"] += 1
-        elif analysis.standard.volume > max_volume or sites > max_sites:
+        elif not fits(analysis):
             counts["outside_the_limits"] += 1
         elif analysis.space_group not in row_of:
             counts["outside_the_trained_groups"] += 1
