@@ -9,6 +9,7 @@ from matplotlib.image import imread
 from matplotlib.mathtext import MathTextParser
 
 from xrdjax import figures, metrics
+from xrdjax.report_figures import training_curve
 
 GROUPS = (2, 14, 62, 166, 194, 225)
 
@@ -67,16 +68,16 @@ def test_the_training_curve_averages_neighbours_and_skips_what_was_not_finite(tm
     path = tmp_path / "metrics.jsonl"
     rows = [{"step": i, "accuracy": (i % 2) if i else None} for i in range(1001)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    steps, accuracies = figures.training_curve(path)
+    steps, accuracies = training_curve(path)
     assert len(steps) == 200
     np.testing.assert_allclose(steps.mean(), 500.5)
     np.testing.assert_allclose(accuracies, 0.5, atol=0.11)
 
 
 def test_without_metrics_there_is_no_training_curve(tmp_path):
-    assert figures.training_curve(tmp_path / "metrics.jsonl") is None
+    assert training_curve(tmp_path / "metrics.jsonl") is None
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "accuracy": null}\n')
-    assert figures.training_curve(tmp_path / "metrics.jsonl") is None
+    assert training_curve(tmp_path / "metrics.jsonl") is None
 
 
 def test_the_confusion_leaves_out_systems_without_crystals(tmp_path, score):

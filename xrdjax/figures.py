@@ -4,7 +4,6 @@ Colours are those of Okabe and Ito, which people with any colour vision tell
 apart. Figures are made without pyplot: no display and no global state is needed.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,8 +30,6 @@ _SYSTEM_COLOURS = dict(
 _DPI = 160
 # Room for this many bars at least, so that a single one is no wall.
 _FEWEST_BARS = 8
-# Points of the training curve: a run may write more lines than a figure has pixels.
-_CURVE_POINTS = 200
 
 
 def symbol(number: int) -> str:
@@ -53,26 +50,6 @@ def _axes(width: float, height: float):
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
-
-
-def training_curve(
-    path: str | Path,
-) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]] | None:
-    """Steps and accuracies (0 to 1) in a run's metrics.jsonl, None if it has none.
-
-    Neighbours are averaged where there are more lines than a figure can show.
-    """
-    path = Path(path)
-    if not path.exists():
-        return None
-    lines = path.read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
-    points = [(r["step"], r["accuracy"]) for r in rows if r.get("accuracy") is not None]
-    if not points:
-        return None
-    bins = np.array_split(np.array(points, float), min(len(points), _CURVE_POINTS))
-    steps, accuracies = np.array([part.mean(axis=0) for part in bins]).T
-    return steps, accuracies
 
 
 def draw_training(

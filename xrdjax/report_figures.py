@@ -1,14 +1,40 @@
 """Which figures a report has, and where they lie."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from xrdjax import figures
 from xrdjax.answers import Answers
 from xrdjax.checkpoints import Run
 from xrdjax.classify import grid_deg
+
+
+# Points of the training curve: a run may write more lines than a figure has pixels.
+_CURVE_POINTS = 200
+
+
+def training_curve(
+    path: str | Path,
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]] | None:
+    """Steps and accuracies (0 to 1) in a run's metrics.jsonl, None if it has none.
+
+    Neighbours are averaged where there are more lines than a figure can show.
+    """
+    path = Path(path)
+    if not path.exists():
+        return None
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    points = [(r["step"], r["accuracy"]) for r in rows if r.get("accuracy") is not None]
+    if not points:
+        return None
+    bins = np.array_split(np.array(points, float), min(len(points), _CURVE_POINTS))
+    steps, accuracies = np.array([part.mean(axis=0) for part in bins]).T
+    return steps, accuracies
 
 
 def draw_report_figures(
@@ -38,7 +64,7 @@ def draw_report_figures(
         return folder / name
 
     scored = {name: part for name, part in sets.items() if part["score"] is not None}
-    curve = figures.training_curve(history)
+    curve = training_curve(history)
     if curve is not None:
         ends = {part["title"]: part["score"]["top1"] for part in scored.values()}
         path = file("Accuracy over training", "training.png")
