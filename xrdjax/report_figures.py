@@ -12,7 +12,6 @@ from xrdjax.answers import Answers
 from xrdjax.checkpoints import Run
 from xrdjax.classify import grid_deg
 
-
 # Points of the training curve: a run may write more lines than a figure has pixels.
 _CURVE_POINTS = 200
 
