@@ -108,18 +108,24 @@ def index_box(lattice: Float[Array, "3 3"], symmetry: Symmetry, s_max: float) ->
     return Box(first=first, size=size, count=jnp.prod(size), overflow=overflow)
 
 
-def _quotient(index: Int[Array, " H"], divisor: Int[Array, ""]) -> Int[Array, " H"]:
-    """index // divisor through float32, which vectorises; exact below 2^22."""
-    return jnp.floor((index.astype(jnp.float32) + 0.5) / divisor).astype(jnp.int32)
+def _carry(
+    digit: Int[Array, " H"], size: Int[Array, ""]
+) -> tuple[Int[Array, " H"], Int[Array, " H"]]:
+    """digit modulo size and digit // size, by float32, which vectorises.
+
+    Exact below 2^22; a digit here is less than an index of the box and a block.
+    """
+    carry = jnp.floor((digit.astype(jnp.float32) + 0.5) / size).astype(jnp.int32)
+    return digit - carry * size, carry
 
 
-def box_miller(box: Box, index: Int[Array, " H"]) -> Int[Array, "H 3"]:
-    """Miller indices of the candidates with the given numbers, l fastest."""
-    row = _quotient(index, box.size[2])
-    h = _quotient(row, box.size[1])
-    k = row - h * box.size[1]
-    l = index - row * box.size[2]
-    return jnp.stack([h, k, l], axis=-1) + box.first
+def box_miller(box: Box, start: Int[Array, ""], block: int) -> Int[Array, "H 3"]:
+    """Miller indices of the candidates start to start + block, l fastest."""
+    row, l = jnp.divmod(start, box.size[2])
+    h, k = jnp.divmod(row, box.size[1])
+    l, carry = _carry(l + jnp.arange(block), box.size[2])
+    k, carry = _carry(k + carry, box.size[1])
+    return jnp.stack([h + carry, k, l], axis=-1) + box.first[None]
 
 
 def family(
@@ -205,7 +211,7 @@ def append_reflections(
         block: number of candidates, static.
     """
     index = start + jnp.arange(block)
-    miller = box_miller(box, index)
+    miller = box_miller(box, start, block)
     s = inverse_spacing(miller.astype(jnp.float32), lattice)
     kept, multiplicity = family(miller, symmetry, order)
     kept &= (index < box.count) & (s >= s_range[0]) & (s <= s_range[1])
