@@ -13,7 +13,8 @@ q = lambda sin(theta) / (4 cos^2 theta), so with z = u / sigma
 
 and q sigma is 0.001 at 90 degrees for 20 nm. Since z^3 exp(-z^2 / 2) is made of
 the Gaussian's first and third derivative, that term follows from the derivatives
-of the convolved pattern; what is left out is below 1e-5 of a peak.
+of the convolved pattern; what is left out is below 2e-5 of a peak there. It grows
+with q: 4e-4 at 150 degrees, 1 % at 170.
 """
 
 import functools
@@ -159,30 +160,6 @@ def add_lines(
     return comb.at[index].add(spread, mode="drop")
 
 
-def _bend(profile: Float[Array, " M"], width: Float[Array, ""]) -> Float[Array, " M"]:
-    """sigma^3 P^(3) + 3 sigma P^(1), by central differences over seven nodes.
-
-    That is minus the convolution of the lines with z^3 exp(-z^2 / 2).
-
-    Args:
-        profile: [M] P, the convolution with exp(-z^2 / 2).
-        width: [] sigma in steps of the grid.
-    """
-    first = (45 / 60, -9 / 60, 1 / 60)
-    third = (-13 / 8, 1.0, -1 / 8)
-    # without the barrier the CPU backend pads again for each difference
-    padded = lax.optimization_barrier(jnp.pad(profile, 3))
-    count = profile.shape[0]
-
-    def difference(n):
-        return padded[3 + n : 3 + n + count] - padded[3 - n : 3 - n + count]
-
-    return sum(
-        (width**3 * c3 + 3 * width * c1) * difference(n)
-        for n, (c1, c3) in enumerate(zip(first, third, strict=True), start=1)
-    )
-
-
 def broaden(
     comb: Float[Array, " M"], sigma: Float[Array, ""], grid: ProfileGrid
 ) -> Float[Array, " T"]:
@@ -197,8 +174,12 @@ def broaden(
     """
     points = comb.shape[0]
     k = (2 * jnp.pi * sigma / (points * grid.step)) * jnp.arange(points // 2 + 1)
-    profile = jnp.fft.irfft(jnp.fft.rfft(comb) * jnp.exp(-(k**2) / 2), points)
-    profile = profile + grid.skew * sigma * _bend(profile, sigma / grid.step)
+    spectrum = jnp.fft.rfft(comb) * jnp.exp(-(k**2) / 2)
+    # sigma d/ds is i k: sigma^3 P^(3) + 3 sigma P^(1), which is minus the lines
+    # convolved with z^3 exp(-z^2 / 2), has the spectrum i k (3 - k^2)
+    bend = lax.complex(jnp.zeros_like(k), k * (3 - k**2)) * spectrum
+    profile, bend = jnp.fft.irfft(jnp.stack([spectrum, bend]), points)
+    profile = profile + grid.skew * sigma * bend
     # without barriers the CPU backend forms a profile again for each use of it
     profile = lax.optimization_barrier(profile)
     return sum(grid.weights[n] * profile[grid.nodes + n] for n in range(_TAPS))
