@@ -19,7 +19,7 @@ from xrdjax.chunks import map_in_chunks
 from xrdjax.crystals.draws import draw_sites
 from xrdjax.crystals.prior import DEFAULT_LIMITS, Limits, Prior
 from xrdjax.crystals.sites import Sites, atoms_of_sites
-from xrdjax.crystals.symmetry_check import has_more_symmetry
+from xrdjax.crystals.symmetry_check import has_coinciding_atoms, has_more_symmetry
 
 # Fates of a draw; those of failed ones are also columns of a tally.
 _GOOD, _IMPOSSIBLE, _OVERFLOW, _TOO_SYMMETRIC, _NOT_DRAWN = range(5)
@@ -33,7 +33,8 @@ class Counts:
 
     Attributes:
         drawn: [] all draws.
-        impossible: [] too many sites, too large, or no cell: drawn again.
+        impossible: [] too many sites, too large, without a cell, or with two atoms
+            in one place: drawn again.
         overflow: [] more atoms than max_atoms: drawn again.
         too_symmetric: [] of a higher symmetry than asked: drawn again.
         exhausted: [] crystals given up after max_tries, so with a wrong label.
@@ -63,8 +64,8 @@ def draw_groups(
     return jax.random.choice(key, weights.shape[0], (count,), p=weights)
 
 
-def _is_too_symmetric(sites: Sites, prior: Prior) -> Bool[Array, ""]:
-    """Step 7 of the prior: whether the crystal has more than its group's symmetry."""
+def _check_symmetry(sites: Sites, prior: Prior) -> tuple[Bool[Array, ""], ...]:
+    """Step 7 of the prior: has it more than its group's symmetry, or none definite?"""
     number = sites.space_group
     multiplicity = jnp.asarray(prior.wyckoff.primitive_multiplicity)[number]
     per_site = jnp.where(sites.elements > 0, multiplicity[sites.letters], 0)
@@ -72,15 +73,26 @@ def _is_too_symmetric(sites: Sites, prior: Prior) -> Bool[Array, ""]:
     per_element = jnp.sum(jnp.where(same, per_site[None], 0), axis=1)
     per_element = jnp.where(sites.elements > 0, per_element, jnp.iinfo(jnp.int32).max)
     rarest = jnp.argmin(per_element)  # the first site of the rarest element
-    return has_more_symmetry(
-        atoms=lambda index: atoms_of_sites(sites, prior, index),
+    first_atoms = jnp.cumsum(per_site) - per_site
+    atoms = functools.partial(atoms_of_sites, sites, prior)
+    coinciding = has_coinciding_atoms(
+        atoms=atoms,
         atom_count=jnp.sum(per_site),
-        rare_first=jnp.sum(jnp.where(jnp.arange(len(per_site)) < rarest, per_site, 0)),
+        first_atoms=first_atoms,
+        site_count=jnp.sum(sites.elements > 0),
+        lattice=sites.lattice,
+        centring=jnp.asarray(prior.symmetry.centring)[number],
+    )
+    too_symmetric = has_more_symmetry(
+        atoms=atoms,
+        atom_count=jnp.sum(per_site),
+        rare_first=first_atoms[rarest],
         rare_count=per_element[rarest],
         lattice=sites.lattice,
         space_group=number,
         table=prior.check,
     )
+    return too_symmetric, coinciding
 
 
 def _draw_batch(
@@ -100,13 +112,14 @@ def _draw_batch(
     sites, possible, atoms = jax.vmap(draw)(slots, tries, groups)
     fits = atoms <= limits.max_atoms
     cosets = jnp.asarray(prior.check.coset_count)[sites.space_group]
-    symmetric = map_in_chunks(
-        jax.vmap(lambda one: _is_too_symmetric(one, prior)),
+    symmetric, coinciding = map_in_chunks(
+        jax.vmap(lambda one: _check_symmetry(one, prior)),
         sites,
         cosets * atoms,
         _CHECK_CHUNK,
     )
     fate = jnp.where(symmetric, _TOO_SYMMETRIC, _GOOD)
+    possible &= ~coinciding
     fate = jnp.where(fits, fate, _OVERFLOW)
     return sites, jnp.where(possible, fate, _IMPOSSIBLE)
 

@@ -201,6 +201,58 @@ def _weighted_sums(
     )
 
 
+def has_coinciding_atoms(
+    atoms: Callable[[Array], tuple[Array, Array]],
+    atom_count: Int[Array, ""],
+    first_atoms: Int[Array, " S"],
+    site_count: Int[Array, ""],
+    lattice: Float[Array, "3 3"],
+    centring: Float[Array, "C 3"],
+) -> Bool[Array, ""]:
+    """Whether two atoms are in one place, or so near that they count as in one.
+
+    Such a crystal has no definite symmetry. Of two equivalent atoms it is enough
+    to look at the first of the site.
+
+    Args:
+        atoms: as in `has_more_symmetry`.
+        atom_count: [] atoms of the primitive cell.
+        first_atoms: [S] number of the first atom of each site.
+        site_count: [] sites; the rest of first_atoms is padding.
+        lattice: [3, 3] rows a, b, c, angstrom.
+        centring: [C, 3] centring vectors; copies do no harm.
+    """
+
+    def look_at_sites(i, found):
+        site = i * _CANDIDATES + jnp.arange(_CANDIDATES)
+        first = first_atoms[jnp.minimum(site, first_atoms.shape[0] - 1)]
+        origins, _ = atoms(first)
+
+        def look_at_atoms(j, found):
+            number = j * _BLOCK + jnp.arange(_BLOCK)
+            positions, _ = atoms(number)
+            # [C, S, A] each of three fractional components, then Cartesian ones
+            shifts = [
+                origins[None, :, None, n]
+                - positions[None, None, :, n]
+                - c[:, None, None]
+                for n, c in enumerate(centring.T)
+            ]
+            shifts = [d - jnp.round(d) for d in shifts]
+            squared = sum(
+                sum(d * lattice[n, m] for n, d in enumerate(shifts)) ** 2
+                for m in range(3)
+            )
+            near = jnp.any(squared < TOLERANCE**2, axis=0)
+            near &= (number[None] != first[:, None]) & (number < atom_count)[None]
+            return found | jnp.any(near & (site < site_count)[:, None])
+
+        return lax.fori_loop(0, -(-atom_count // _BLOCK), look_at_atoms, found)
+
+    blocks = -(-site_count // _CANDIDATES)
+    return lax.fori_loop(0, blocks, look_at_sites, jnp.bool_(False))
+
+
 def has_more_symmetry(
     atoms: Callable[[Array], tuple[Array, Array]],
     atom_count: Int[Array, ""],
@@ -270,9 +322,9 @@ def has_more_symmetry(
         turns = jnp.sum(shift[:, :, None] * miller[None, None], axis=-1)
         c, s = cos_sin_turns(turns)
         real, imaginary = sums[:, 0, None], sums[:, 1, None]
-        difference = (sums[0, 0] - (c * real - s * imaginary)) ** 2
-        difference += (sums[0, 1] - (s * real + c * imaginary)) ** 2
-        same = jnp.all(difference < (3 * tolerance) ** 2, axis=-1)
+        difference = (sums[0, 0][None, None] - (c * real - s * imaginary)) ** 2
+        difference += (sums[0, 1][None, None] - (s * real + c * imaginary)) ** 2
+        same = jnp.all(difference < (3 * tolerance[None, None]) ** 2, axis=-1)
         same &= suspect[:, None] & (candidate < rare_count)[None]
         same &= (coset[:, None] > 0) | (candidate > 0)[None]  # not the identity
         return first + _CANDIDATES, found | jnp.any(same)

@@ -20,6 +20,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from xrdjax.errors import InputError
+from xrdjax.models.convolution import convolution_of_backend
 
 # Blocks in each of the four stages, and whether they are bottlenecks.
 SIZES: dict[int, tuple[tuple[int, ...], bool]] = {
@@ -66,7 +67,12 @@ class ResNet(nn.Module):
         Returns:
             [B, K] float32 logits.
         """
-        conv = partial(nn.Conv, use_bias=False, dtype=self.dtype)
+        conv = partial(
+            nn.Conv,
+            use_bias=False,
+            dtype=self.dtype,
+            conv_general_dilated=convolution_of_backend(),
+        )
         norm = partial(
             nn.GroupNorm, self.groups, epsilon=_NORM_EPSILON, dtype=self.dtype
         )
