@@ -1,0 +1,55 @@
+"""The convolution for the CPU against XLA's own, values and gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from xrdjax.models.convolution import conv_general_dilated, convolution_of_backend
+
+
+def _xla(x, kernel, stride, padding):
+    return lax.conv_general_dilated(
+        x, kernel, (stride,), padding, dimension_numbers=("NWC", "WIO", "NWC")
+    )
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID", [(3, 1)]])
+@pytest.mark.parametrize("stride", [1, 2, 4])
+@pytest.mark.parametrize(("width", "size"), [(40, 9), (41, 7), (43, 1), (39, 4)])
+def test_values_and_gradients_are_those_of_xla(width, size, stride, padding):
+    keys = jax.random.split(jax.random.key(width + size), 3)
+    x = jax.random.normal(keys[0], (2, width, 3))
+    kernel = jax.random.normal(keys[1], (size, 3, 5))
+
+    def ours(x, kernel):
+        return conv_general_dilated(x, kernel, (stride,), padding)
+
+    expected, expected_pull = jax.vjp(
+        lambda x, kernel: _xla(x, kernel, stride, padding), x, kernel
+    )
+    value, pull = jax.vjp(ours, x, kernel)
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5)
+    cotangent = jax.random.normal(keys[2], value.shape)
+    for got, wanted in zip(pull(cotangent), expected_pull(cotangent), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_the_cpu_gets_the_convolution_that_is_fast_in_loops():
+    on_cpu = jax.default_backend() == "cpu"
+    assert (convolution_of_backend() is conv_general_dilated) == on_cpu
+
+
+def test_a_loop_over_gradient_steps_gives_what_the_steps_give():
+    x = jax.random.normal(jax.random.key(0), (2, 32, 3))
+    kernel = jax.random.normal(jax.random.key(1), (9, 3, 3))
+
+    def step(kernel):
+        def loss(kernel):
+            return jnp.mean(conv_general_dilated(x, kernel, (1,), "SAME") ** 2)
+
+        return kernel - 0.1 * jax.grad(loss)(kernel)
+
+    looped = jax.jit(lambda k: lax.fori_loop(0, 3, lambda _, k: step(k), k))(kernel)
+    np.testing.assert_allclose(looped, step(step(step(kernel))), rtol=1e-4, atol=1e-6)
