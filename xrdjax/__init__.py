@@ -16,8 +16,9 @@ from xrdjax.crystals.sites import Sites, sites_to_crystal, sites_to_structure
 from xrdjax.crystals.statistics import group_index, load_statistics
 from xrdjax.diffraction.diffractometer import Diffractometer
 from xrdjax.diffraction.powder import powder_lines, powder_pattern
+from xrdjax.diffraction.profiles import profile_grid
 from xrdjax.errors import InputError
-from xrdjax.patterns import read_pattern
+from xrdjax.patterns import read_pattern, resample
 from xrdjax.pipeline import Simulation, patterns_of_structures, synthetic_patterns
 
 __version__ = "0.1.0"
@@ -40,8 +41,10 @@ __all__ = [
     "patterns_of_structures",
     "powder_lines",
     "powder_pattern",
+    "profile_grid",
     "read_crystals",
     "read_pattern",
+    "resample",
     "sample_crystal",
     "sample_crystals",
     "sites_to_crystal",

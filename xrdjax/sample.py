@@ -93,7 +93,7 @@ def sample(args: argparse.Namespace) -> None:
             if row is None:
                 groups = draw_groups(group_key, prior, batch)
             else:
-                groups = jnp.full(batch, row)
+                groups = jnp.full(batch, row, jnp.int32)
             sites, counts = sample_crystals(crystal_key, prior, groups, limits)
             given_up += int(counts.exhausted)
             if given_up:
