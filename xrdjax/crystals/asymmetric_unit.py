@@ -30,7 +30,7 @@ CELL_TOLERANCE = 0.01
 _BLOCK = 100_000
 
 
-def lattice_from_cell(cell: Sequence[float]) -> np.ndarray:
+def lattice_from_cell(cell: Sequence[float] | np.ndarray) -> np.ndarray:
     """Lattice [3, 3] of (a, b, c, alpha_deg, beta_deg, gamma_deg), checked.
 
     Raises:
@@ -102,15 +102,16 @@ def _without_crowding(structure: Structure, labels: Sequence[str]) -> Structure:
     _, distances = _nearest_images(structure, positions)
     # images on a special position coincide; together they are one atom
     weights = structure.occupancies / np.sum(distances < ROUNDING, axis=1)
-    coincide, shares = [], []
+    coincide_rows, share_rows = [], []
     step = max(1, _BLOCK // distances.size)
     for start in range(0, len(positions), step):
         origins = positions[start : start + step, None]
         _, distances = _nearest_images(structure, origins)
-        coincide.append(np.any(distances < ROUNDING, axis=-1))
-        shares.append(np.sum(distances < TOO_NEAR, axis=-1) * weights)
-    coincide = np.concatenate(coincide)
-    shares = np.concatenate(shares)  # [S, S] how full one site makes another's place
+        coincide_rows.append(np.any(distances < ROUNDING, axis=-1))
+        share_rows.append(np.sum(distances < TOO_NEAR, axis=-1) * weights)
+    coincide = np.concatenate(coincide_rows)
+    # [S, S] how full one site makes another's place
+    shares = np.concatenate(share_rows)
     elements, occupancies = structure.elements, structure.occupancies
     equal = (elements[:, None] == elements) & (
         np.abs(occupancies[:, None] - occupancies) < 1e-3
@@ -122,7 +123,7 @@ def _without_crowding(structure: Structure, labels: Sequence[str]) -> Structure:
         site = int(np.argmax(totals > FULL))
         others = [
             labels[other]
-            for other in np.flatnonzero((shares[site] > 0) & kept)
+            for other in np.flatnonzero((shares[site] > 0) & kept).tolist()
             if other != site
         ]
         raise InputError(
@@ -145,8 +146,8 @@ def checked_structure(
     labels: Sequence[str],
     positions: np.ndarray,
     elements: Sequence[int],
-    occupancies: Sequence[float],
-    b_iso: Sequence[float],
+    occupancies: Sequence[float] | np.ndarray,
+    b_iso: Sequence[float] | np.ndarray,
     rotations: np.ndarray,
     translations: np.ndarray,
     space_group: int | None,
@@ -192,9 +193,9 @@ def structure_from_sites(
     space_group: int,
     cell: Sequence[float],
     symbols: Sequence[str],
-    positions: Sequence[Sequence[float]],
-    occupancies: Sequence[float] | None = None,
-    b_iso: Sequence[float] | None = None,
+    positions: Sequence[Sequence[float]] | np.ndarray,
+    occupancies: Sequence[float] | np.ndarray | None = None,
+    b_iso: Sequence[float] | np.ndarray | None = None,
 ) -> Structure:
     """A structure typed in by hand, in the reference setting of its space group.
 

@@ -65,6 +65,13 @@ def _join(readings: Iterable[Reading]) -> Reading:
     )
 
 
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:  # old files; every byte is a character
+        return content.decode("latin-1")
+
+
 def read_text(content: bytes | str, name: str) -> Reading:
     """Crystals of one CIF: each block with atoms is one.
 
@@ -72,14 +79,10 @@ def read_text(content: bytes | str, name: str) -> Reading:
         content: of the file.
         name: of the file; with several blocks, ":block" is added.
     """
-    if isinstance(content, bytes):
-        try:
-            content = content.decode("utf-8-sig")
-        except UnicodeDecodeError:  # old files; every byte is a character
-            content = content.decode("latin-1")
+    text = content if isinstance(content, str) else _decode(content)
     try:
         # a tag that occurs twice is no reason to refuse: the first is taken
-        document = cif.read_string(content, check_level=0)
+        document = cif.read_string(text, check_level=0)
     except (ValueError, RuntimeError) as error:
         return Reading((), (Failure(name, f"not a readable CIF ({error})"),))
     blocks = [(block.name, block_columns(block)) for block in document]
@@ -126,7 +129,7 @@ class _Source:
 
 # The source of this process, where it is one of several that read: a zip with
 # many members is slow to open, so each process opens it once.
-_source: _Source | None = None
+_source: _Source
 
 
 def _open_source(path: Path) -> None:

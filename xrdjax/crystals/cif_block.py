@@ -6,6 +6,7 @@ CIF core dictionary: https://www.iucr.org/resources/cif/dictionaries. Old names
 
 import functools
 import re
+from typing import Any
 
 import numpy as np
 from gemmi import cif
@@ -39,8 +40,9 @@ def block_columns(block: cif.Block) -> Columns:
     """All values by tag, in lower case and with dots as underscores; "" for ? and ."""
     columns: Columns = {}
     for item in block:
-        if item.pair is not None:
-            tags, values = [item.pair[0]], [item.pair[1]]
+        pair: Any = item.pair  # tag and value, of which gemmi's stub does not know
+        if pair is not None:
+            tags, values = [pair[0]], [pair[1]]
         elif item.loop is not None:
             tags, values = item.loop.tags, item.loop.values
         else:
@@ -147,7 +149,7 @@ def element_of_site(type_symbol: str, label: str, formula: str) -> int:
         except InputError:
             pass  # such as "O-H" or "Cu1.5+": read as a label
     for text in filter(None, (type_symbol, label)):
-        letters = re.match(r"[A-Za-z]*", text)[0]
+        letters = re.split(r"[^A-Za-z]", text, maxsplit=1)[0]
         if letters.upper() in _NO_ATOM:
             break
         if text.upper().startswith(_WATER):

@@ -59,7 +59,8 @@ class Structure:
         """(a, b, c, alpha_deg, beta_deg, gamma_deg), angstrom and degrees."""
         parameters = parameters_from_lattice(self.lattice)
         parameters[3:] = np.rad2deg(parameters[3:])
-        return tuple(float(value) for value in parameters)
+        a, b, c, alpha_deg, beta_deg, gamma_deg = parameters.tolist()
+        return a, b, c, alpha_deg, beta_deg, gamma_deg
 
     @property
     def is_ordered(self) -> bool:
@@ -109,11 +110,11 @@ class Crystal:
         symmetry: operations modulo centring, and centring vectors, padded.
     """
 
-    lattice: Float[Array, "3 3"]
-    positions: Float[Array, "N 3"]
-    elements: Int[Array, " N"]
-    occupancies: Float[Array, " N"]
-    b_iso: Float[Array, " N"]
+    lattice: Float[Array | np.ndarray, "3 3"]
+    positions: Float[Array | np.ndarray, "N 3"]
+    elements: Int[Array | np.ndarray, " N"]
+    occupancies: Float[Array | np.ndarray, " N"]
+    b_iso: Float[Array | np.ndarray, " N"]
     symmetry: Symmetry
 
 
@@ -250,10 +251,10 @@ def to_crystal(
         symmetry=Symmetry(
             rotations=_pad(rotations, MAX_OPERATIONS).astype(np.int32),
             translations=_pad(translations, MAX_OPERATIONS).astype(np.float32),
-            order=np.int32(len(rotations)),
+            order=np.array(len(rotations), np.int32),
             centring=_pad(centring, max(MAX_CENTRING, len(centring))).astype(
                 np.float32
             ),
-            centring_order=np.int32(len(centring)),
+            centring_order=np.array(len(centring), np.int32),
         ),
     )

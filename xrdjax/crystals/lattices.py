@@ -5,17 +5,28 @@ work on NumPy arrays in float64 (files, checks) and on JAX arrays, traced or not
 (sampling, diffraction): what goes in decides.
 """
 
-import jax
+from typing import Any, TypeVar, overload
+
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float
+
+AnyArray = TypeVar("AnyArray", bound=Array | np.ndarray)
 
 
-def _namespace(*arrays):
+def _namespace(*arrays: ArrayLike) -> Any:
     """jax.numpy when any argument is a JAX array, else numpy."""
-    return jnp if any(isinstance(array, jax.Array) for array in arrays) else np
+    return jnp if any(isinstance(array, Array) for array in arrays) else np
 
 
+@overload
+def lattice_from_parameters(
+    a: Array, b: Array, c: Array, alpha: Array, beta: Array, gamma: Array
+) -> Float[Array, "3 3"]: ...
+@overload
+def lattice_from_parameters(
+    a: float, b: float, c: float, alpha: float, beta: float, gamma: float
+) -> Float[np.ndarray, "3 3"]: ...
 def lattice_from_parameters(
     a: ArrayLike,
     b: ArrayLike,
@@ -23,7 +34,7 @@ def lattice_from_parameters(
     alpha: ArrayLike,
     beta: ArrayLike,
     gamma: ArrayLike,
-) -> Float[ArrayLike, "3 3"]:
+) -> Float[Array | np.ndarray, "3 3"]:
     """Lattice vectors with a along x and b in the x-y plane.
 
     c = c (cos beta, (cos alpha - cos beta cos gamma) / sin gamma, v / sin gamma),
@@ -66,7 +77,7 @@ def lattice_from_parameters(
     )
 
 
-def parameters_from_lattice(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, "6"]:
+def parameters_from_lattice(lattice: Float[AnyArray, "3 3"]) -> Float[AnyArray, "6"]:
     """Unit-cell parameters (a, b, c in angstrom, alpha, beta, gamma in radians).
 
     Args:
@@ -82,7 +93,7 @@ def parameters_from_lattice(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike
     return xp.concatenate([lengths, xp.arccos(xp.clip(cosines, -1.0, 1.0))])
 
 
-def unit_cell_volume(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, ""]:
+def unit_cell_volume(lattice: Float[AnyArray, "3 3"]) -> Float[AnyArray, ""]:
     """Volume a . (b x c), cubic angstrom; negative for a left-handed cell.
 
     Args:
@@ -92,7 +103,7 @@ def unit_cell_volume(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, ""]:
     return xp.sum(lattice[0] * xp.cross(lattice[1], lattice[2]))
 
 
-def metric_tensor(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, "3 3"]:
+def metric_tensor(lattice: Float[AnyArray, "3 3"]) -> Float[AnyArray, "3 3"]:
     """Metric tensor G_ij = a_i . a_j, square angstrom: |x|^2 = x G x.
 
     International Tables for Crystallography A (2016), ch. 1.3.
@@ -104,7 +115,7 @@ def metric_tensor(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, "3 3"]:
     return xp.sum(lattice[:, None, :] * lattice[None, :, :], axis=-1)
 
 
-def reciprocal_lattice(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, "3 3"]:
+def reciprocal_lattice(lattice: Float[AnyArray, "3 3"]) -> Float[AnyArray, "3 3"]:
     """Reciprocal vectors a* = b x c / V and cyclic, without 2 pi.
 
     Args:
@@ -119,7 +130,7 @@ def reciprocal_lattice(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, "3 
     return crosses / unit_cell_volume(lattice)
 
 
-def reciprocal_metric(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, "3 3"]:
+def reciprocal_metric(lattice: Float[AnyArray, "3 3"]) -> Float[AnyArray, "3 3"]:
     """Reciprocal metric tensor G*, 1/square angstrom: 1/d^2 = h G* h.
 
     Args:
@@ -129,8 +140,8 @@ def reciprocal_metric(lattice: Float[ArrayLike, "3 3"]) -> Float[ArrayLike, "3 3
 
 
 def inverse_spacing(
-    miller: Float[jax.Array, "H 3"], lattice: Float[jax.Array, "3 3"]
-) -> Float[jax.Array, " H"]:
+    miller: Float[Array, "H 3"], lattice: Float[Array | np.ndarray, "3 3"]
+) -> Float[Array, " H"]:
     """s = 1/d = |h a* + k b* + l c*|, 1/angstrom.
 
     Args:

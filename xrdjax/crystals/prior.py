@@ -52,9 +52,9 @@ class Prior:
     """
 
     statistics: Statistics
-    volumes: Float[Array, "K R C"]
-    packing: Float[Array, "K R C"]
-    atomic_volumes: Float[Array, " Z"]
+    volumes: Float[Array | np.ndarray, "K R C"]
+    packing: Float[Array | np.ndarray, "K R C"]
+    atomic_volumes: Float[Array | np.ndarray, " Z"]
     wyckoff: WyckoffTable
     symmetry: Symmetry
     check: CheckTable

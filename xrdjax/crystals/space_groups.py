@@ -157,9 +157,11 @@ def reference_hall_number(number: int) -> int:
     Raises:
         InputError: the number is not one of 1 to 230.
     """
-    symbols = [spglib.get_spacegroup_type(h).hall_symbol for h in range(1, 531)]
+    kinds = [spglib.get_spacegroup_type(h) for h in range(1, 531)]
     # Some versions of spglib write the double prime as "=".
-    symbols = [symbol.replace("=", '"') for symbol in symbols]
+    symbols = [
+        "" if kind is None else kind.hall_symbol.replace("=", '"') for kind in kinds
+    ]
     return 1 + symbols.index(space_group(number).hall)
 
 

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from flax import struct
@@ -167,7 +168,7 @@ def _fault(statistics: Statistics) -> str | None:
             return f"{name} has negative values"
         if name in _PROBABILITIES and np.any(np.abs(array.sum(axis=-1) - 1) > 1e-4):
             return f"{name} has probabilities that do not add up to 1"
-    numbers = statistics.space_groups
+    numbers = np.asarray(statistics.space_groups)
     if numbers[0] < 1 or numbers[-1] > 230 or np.any(np.diff(numbers) <= 0):
         return "space_groups does not ascend between 1 and 230"
     absent = wyckoff_table().multiplicity[numbers] == 0
@@ -204,7 +205,7 @@ def save_statistics(
         InputError: the file exists, or cannot be written.
     """
     path = Path(path)
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.asarray(getattr(statistics, name), dtype)
         for name, (dtype, _) in _LAYOUT.items()
     }

@@ -77,10 +77,10 @@ class CheckTable:
         weights: [Z + 1, 2] complex weight of each element (real, imaginary).
     """
 
-    cosets: Int[Array, "G C 3 3"]
-    coset_count: Int[Array, " G"]
-    miller: Int[Array, "G H 3"]
-    weights: Float[Array, "Z 2"]
+    cosets: Int[Array | np.ndarray, "G C 3 3"]
+    coset_count: Int[Array | np.ndarray, " G"]
+    miller: Int[Array | np.ndarray, "G H 3"]
+    weights: Float[Array | np.ndarray, "Z 2"]
 
 
 def holohedry(lattice_system: str) -> np.ndarray:
@@ -105,7 +105,8 @@ def holohedry(lattice_system: str) -> np.ndarray:
 def _coset_representatives(group: SpaceGroup) -> np.ndarray:
     """One rotation of each coset W P in the holohedry, the identity first."""
     point_group = group.rotations.astype(int)
-    representatives, covered = [], set()
+    representatives: list[np.ndarray] = []
+    covered: set[bytes] = set()
     for rotation in holohedry(group.lattice_system):
         if rotation.tobytes() in covered:
             continue

@@ -43,7 +43,7 @@ def find_symmetry(
     Raises:
         InputError: spglib finds no symmetry.
     """
-    cell = (lattice, positions, species)
+    cell = (lattice.tolist(), positions.tolist(), species.tolist())
     with warnings.catch_warnings():
         # on failure, spglib 2.7 and 2.8 answer None and warn of raising in version 3
         warnings.simplefilter("ignore", DeprecationWarning)

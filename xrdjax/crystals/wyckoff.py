@@ -107,7 +107,7 @@ def wyckoff_positions(number: int) -> tuple[WyckoffPosition, ...]:
                 letter=LETTERS[table["letter"][row]],
                 multiplicity=size * centring_order,
                 site_symmetry=str(table["site_symmetry"][row]),
-                free=tuple(maps[0, :, :3].any(axis=0).tolist()),
+                free=tuple(np.any(maps[0, :, :3], axis=0).tolist()),
                 maps=maps,
             )
         )
@@ -135,7 +135,7 @@ def wyckoff_table() -> WyckoffTable:
     return WyckoffTable(
         multiplicity=by_letter(size * centring_order[stored["space_group"] - 1]),
         primitive_multiplicity=by_letter(size),
-        free=by_letter(maps[first, :, :3].any(axis=1)),
+        free=by_letter(np.any(maps[first, :, :3], axis=1)),
         first_map=by_letter(first),
         maps=maps.astype(np.float32),
     )

@@ -81,7 +81,7 @@ def _orbit(
     images = group.rotations.astype(int) @ representative
     images[:, :, 3] += rounded(CONSTANT_UNIT * group.translations)
     images[:, :, 3] %= CONSTANT_UNIT
-    distinct = {}
+    distinct: dict[bytes, np.ndarray] = {}
     for image in images:
         key = min(translated.tobytes() for translated in _translates(group, image))
         distinct.setdefault(key, image)
@@ -108,10 +108,10 @@ def _natural_order(group: SpaceGroup, candidate: Int[np.ndarray, "3 4"]) -> tupl
     """
     coefficients, constants = candidate[:, :3], candidate[:, 3]
     axes = np.flatnonzero(coefficients.any(axis=0)).tolist()
-    cubic = ()
+    cubic: tuple = ()
     if group.lattice_system == "cubic":
         different = {tuple(row) for row in candidate.tolist()}
-        varies = coefficients.any(axis=1)
+        varies = np.any(coefficients, axis=1)
         late_constant = varies.sum() == 2 and varies[0]
         cubic = (len(different), late_constant, len(axes) == 2 and 2 not in axes)
     return (
@@ -176,12 +176,12 @@ def names_by_spglib(
         sites.append(atoms)
         species += [number] * len(atoms)
     cell = gemmi.UnitCell(*_UNIT_CELLS[group.lattice_system])
-    lattice = np.array(cell.orth.mat.tolist()).T
+    lattice = np.array(cell.orth.mat.tolist()).T.tolist()
     with warnings.catch_warnings():
         # spglib 2.8 warns on every call that it will raise errors one day.
         warnings.simplefilter("ignore", DeprecationWarning)
         found = spglib.get_symmetry_dataset(
-            (lattice, np.concatenate(sites), species),
+            (lattice, np.concatenate(sites).tolist(), species),
             symprec=1e-4,
             hall_number=reference_hall_number(group.number),
         )
@@ -210,7 +210,7 @@ def derive_wyckoff_positions(group: SpaceGroup) -> tuple[WyckoffPosition, ...]:
             letter=letter,
             multiplicity=len(maps) * len(group.centring_vectors),
             site_symmetry=symbol,
-            free=tuple(maps[0, :, :3].any(axis=0).tolist()),
+            free=tuple(np.any(maps[0, :, :3], axis=0).tolist()),
             maps=maps,
         )
         for maps, (letter, symbol) in zip(
