@@ -6,11 +6,11 @@ the chunk, so that a small crystal does not pay for the largest possible one.
 """
 
 import dataclasses
-import functools
 import math
 
 import jax
 import jax.numpy as jnp
+from flax import struct
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
@@ -23,10 +23,8 @@ from xrdjax.diffraction.intensities import line_intensities
 from xrdjax.diffraction.profiles import (
     ProfileGrid,
     add_lines,
-    broaden,
     line_heights,
-    normalise,
-    scherrer_sigma,
+    profile,
 )
 from xrdjax.diffraction.reflections import (
     Reflections,
@@ -108,16 +106,69 @@ def _find(crystals: Crystal, simulation: Simulation) -> Reflections:
     return found.replace(overflow=found.overflow | box.overflow)
 
 
-def _species(
-    crystal: Crystal, size: int
-) -> tuple[Int[Array, " E"], Int[Array, " N"], Bool[Array, ""]]:
-    """Distinct elements [E] of a crystal, the one of each atom [N], and overflow."""
+@struct.dataclass
+class _Scatterers:
+    """Atoms of a crystal as the sums over blocks of them take them.
+
+    Attributes:
+        coefficients: [E, 9] rows of IT92 of its distinct elements.
+        species: [N] row of each atom in them; N is a whole number of blocks.
+        positions: [N, 3] fractional coordinates.
+        occupancies: [N]; 0 on padding.
+        crowded: [] True when there are more than E elements.
+    """
+
+    coefficients: Float[Array, "E 9"]
+    species: Int[Array, " N"]
+    positions: Float[Array, "N 3"]
+    occupancies: Float[Array, " N"]
+    crowded: Bool[Array, ""]
+
+
+def _scatterers(crystal: Crystal, size: int) -> _Scatterers:
+    """Atoms of one crystal, with room for `size` elements."""
     rows = IT92.shape[0]
     present = jnp.zeros(rows, bool).at[crystal.elements].max(crystal.occupancies > 0)
     rank = jnp.cumsum(present) - 1
     slot = jnp.where(present, rank, size)
     elements = jnp.zeros(size, jnp.int32).at[slot].set(jnp.arange(rows), mode="drop")
-    return elements, rank[crystal.elements], rank[-1] >= size
+    padding = (0, -crystal.elements.shape[0] % ATOM_BLOCK)
+    return _Scatterers(
+        coefficients=jnp.asarray(IT92, jnp.float32)[elements],
+        species=jnp.pad(rank[crystal.elements], padding),
+        positions=jnp.pad(crystal.positions, (padding, (0, 0))),
+        occupancies=jnp.pad(crystal.occupancies, padding),
+        crowded=rank[-1] >= size,
+    )
+
+
+def _squared_magnitudes(
+    miller: Float[Array, "H 3"],
+    s: Float[Array, " H"],
+    atoms: _Scatterers,
+    blocks: Int[Array, ""],
+) -> Float[Array, " H"]:
+    """|F|^2 of the primitive cell, over as many blocks of atoms as are told."""
+    no_displacements = jnp.zeros(atoms.coefficients.shape[0])
+    powers = lax.optimization_barrier(
+        scattering_powers(atoms.coefficients, no_displacements, (s / 2) ** 2)
+    )
+
+    def add_atoms(j, total):
+        def block(array):
+            return lax.dynamic_slice_in_dim(array, j * ATOM_BLOCK, ATOM_BLOCK)
+
+        real, imaginary = sum_phases(
+            miller,
+            block(atoms.positions),
+            block(atoms.occupancies),
+            powers[block(atoms.species)],
+        )
+        return total[0] + real, total[1] + imaginary
+
+    zero = jnp.zeros(miller.shape[0])
+    real, imaginary = lax.fori_loop(0, blocks, add_atoms, (zero, zero))
+    return real**2 + imaginary**2
 
 
 def simulate_chunk(
@@ -141,77 +192,30 @@ def simulate_chunk(
     """
     wavelength = simulation.diffractometer.wavelength
     found = _find(crystals, simulation)
-    elements, species, crowded = jax.vmap(
-        lambda crystal: _species(crystal, simulation.max_elements)
-    )(crystals)
-    coefficients = jnp.asarray(IT92, jnp.float32)[elements]
-    atoms = jnp.max(jnp.sum(crystals.occupancies > 0, axis=1))
-    padding = -crystals.positions.shape[1] % ATOM_BLOCK
-    positions = jnp.pad(crystals.positions, ((0, 0), (0, padding), (0, 0)))
-    occupancies = jnp.pad(crystals.occupancies, ((0, 0), (0, padding)))
-    species = jnp.pad(species, ((0, 0), (0, padding)))
+    atoms = jax.vmap(lambda one: _scatterers(one, simulation.max_elements))(crystals)
+    atom_blocks = -(-jnp.max(jnp.sum(crystals.occupancies > 0, axis=1)) // ATOM_BLOCK)
 
-    def add_block(
-        i,
-        comb,
-        lattice,
-        coefficients,
-        keys,
-        multiplicity,
-        positions,
-        occupancies,
-        species,
-    ):
-        keys = lax.dynamic_slice_in_dim(keys, i * _REFLECTIONS, _REFLECTIONS)
-        multiplicity = lax.dynamic_slice_in_dim(
-            multiplicity, i * _REFLECTIONS, _REFLECTIONS
-        )
-        miller = unpack_miller(keys)
-        # without barriers the CPU backend forms these again for every use of them
-        s = lax.optimization_barrier(inverse_spacing(miller, lattice))
-        no_displacements = jnp.zeros(simulation.max_elements)
-        powers = lax.optimization_barrier(
-            scattering_powers(coefficients, no_displacements, (s / 2) ** 2)
+    def add_reflections(i, combs):
+        def add(comb, lattice, keys, multiplicity, atoms):
+            first = i * _REFLECTIONS
+            keys = lax.dynamic_slice_in_dim(keys, first, _REFLECTIONS)
+            multiplicity = lax.dynamic_slice_in_dim(multiplicity, first, _REFLECTIONS)
+            miller = unpack_miller(keys)
+            # without barriers the CPU backend forms these again for every use of them
+            s = lax.optimization_barrier(inverse_spacing(miller, lattice))
+            squared = _squared_magnitudes(miller, s, atoms, atom_blocks)
+            intensities = line_intensities(multiplicity, squared, s, wavelength)
+            return add_lines(comb, s, line_heights(intensities, s, wavelength), grid)
+
+        return jax.vmap(add)(
+            combs, crystals.lattice, found.keys, found.multiplicity, atoms
         )
 
-        def add_atoms(j, total):
-            def block(array):
-                return lax.dynamic_slice_in_dim(array, j * ATOM_BLOCK, ATOM_BLOCK)
-
-            real, imaginary = sum_phases(
-                miller, block(positions), block(occupancies), powers[block(species)]
-            )
-            return total[0] + real, total[1] + imaginary
-
-        zero = jnp.zeros(_REFLECTIONS)
-        real, imaginary = lax.fori_loop(
-            0, -(-atoms // ATOM_BLOCK), add_atoms, (zero, zero)
-        )
-        intensities = line_intensities(
-            multiplicity, real**2 + imaginary**2, s, wavelength
-        )
-        return add_lines(comb, s, line_heights(intensities, s, wavelength), grid)
-
-    comb = lax.fori_loop(
-        0,
-        -(-jnp.max(found.count) // _REFLECTIONS),
-        lambda i, comb: jax.vmap(functools.partial(add_block, i))(
-            comb,
-            crystals.lattice,
-            coefficients,
-            found.keys,
-            found.multiplicity,
-            positions,
-            occupancies,
-            species,
-        ),
-        jnp.zeros((crystals.lattice.shape[0], grid.skew.shape[0])),
-    )
-    sigma = scherrer_sigma(sizes_nm)
-    patterns = jax.vmap(lambda c, width: normalise(broaden(c, width, grid)))(
-        comb, sigma
-    )
-    return patterns, found.overflow | crowded
+    combs = jnp.zeros((crystals.lattice.shape[0], grid.skew.shape[0]))
+    blocks = -(-jnp.max(found.count) // _REFLECTIONS)
+    combs = lax.fori_loop(0, blocks, add_reflections, combs)
+    patterns = jax.vmap(lambda comb, size: profile(comb, size, grid))(combs, sizes_nm)
+    return patterns, found.overflow | atoms.crowded
 
 
 def simulation_cost(

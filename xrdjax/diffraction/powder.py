@@ -16,11 +16,9 @@ from xrdjax.diffraction.intensities import line_intensities
 from xrdjax.diffraction.profiles import (
     ProfileGrid,
     add_lines,
-    broaden,
     line_heights,
-    normalise,
+    profile,
     profile_grid,
-    scherrer_sigma,
 )
 from xrdjax.diffraction.reflections import (
     find_reflections,
@@ -144,7 +142,7 @@ def profile_of_lines(
     """
     heights = line_heights(lines.intensity, lines.s, diffractometer.wavelength)
     comb = add_lines(jnp.zeros_like(grid.skew), lines.s, heights, grid)
-    return normalise(broaden(comb, scherrer_sigma(crystallite_size_nm), grid))
+    return profile(comb, crystallite_size_nm, grid)
 
 
 def powder_pattern(

@@ -19,6 +19,7 @@ with q: 4e-4 at 150 degrees, 1 % at 170.
 
 import functools
 import math
+from typing import TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -39,8 +40,10 @@ _POINTS_PER_SIGMA = 3.5
 _REACH = 5.5
 _TAPS = 6
 
+Size = TypeVar("Size", Float[Array, ""], float)
 
-def scherrer_sigma(crystallite_size_nm: Float[Array, ""] | float) -> Float[Array, ""]:
+
+def scherrer_sigma(crystallite_size_nm: Size) -> Size:
     """Standard deviation in s of a peak with FWHM(2 theta) = K lambda / (L cos theta).
 
     sigma_s = K / (L sqrt(8 ln 2)); Scherrer (1918), K = 0.9.
@@ -64,15 +67,13 @@ class ProfileGrid:
         skew: [M] q = lambda sin(theta) / (4 cos^2 theta) on the grid of s, angstrom.
         first: [] s of node 0, 1/angstrom.
         step: [] distance of nodes, 1/angstrom.
-        narrowest: [] smallest standard deviation the grid resolves, 1/angstrom.
     """
 
-    nodes: Int[Array, " T"]
-    weights: Float[Array, "6 T"]
-    skew: Float[Array, " M"]
-    first: Float[Array, ""]
-    step: Float[Array, ""]
-    narrowest: Float[Array, ""]
+    nodes: Int[Array | np.ndarray, " T"]
+    weights: Float[Array | np.ndarray, "6 T"]
+    skew: Float[Array | np.ndarray, " M"]
+    first: Float[Array | np.ndarray, ""]
+    step: Float[Array | np.ndarray, ""]
 
 
 def _lagrange_weights(fraction, xp=jnp):
@@ -132,9 +133,8 @@ def profile_grid(
         skew=(diffractometer.wavelength * sine / (4 * (1 - sine**2))).astype(
             np.float32
         ),
-        first=np.float32(first),
-        step=np.float32(step),
-        narrowest=np.float32(narrowest),
+        first=np.array(first, np.float32),
+        step=np.array(step, np.float32),
     )
 
 
@@ -207,3 +207,16 @@ def line_heights(
     """
     sine = jnp.where(intensities > 0, s * wavelength / 2, 0.0)
     return intensities * jnp.sqrt(1 - sine**2)
+
+
+def profile(
+    comb: Float[Array, " M"], crystallite_size_nm: Float[Array, ""], grid: ProfileGrid
+) -> Float[Array, " T"]:
+    """Diffractogram with maximum 1 of a comb of lines.
+
+    Args:
+        comb: [M] heights of the lines on the grid of s, from `add_lines`.
+        crystallite_size_nm: [] within the grid's sizes, nanometres.
+        grid: from `profile_grid`.
+    """
+    return normalise(broaden(comb, scherrer_sigma(crystallite_size_nm), grid))

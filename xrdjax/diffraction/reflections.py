@@ -10,6 +10,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
@@ -80,7 +81,9 @@ def _laue_has(symmetry: Symmetry, signs: tuple[int, int, int]) -> Bool[Array, ""
     return (equal | opposite).any()
 
 
-def index_box(lattice: Float[Array, "3 3"], symmetry: Symmetry, s_max: float) -> Box:
+def index_box(
+    lattice: Float[Array | np.ndarray, "3 3"], symmetry: Symmetry, s_max: float
+) -> Box:
     """Box around all reflections with 1/d <= s_max that can represent a family.
 
     h = s . a, so |h| <= s_max |a|, and likewise for k and l. Friedel's law lets
@@ -176,7 +179,8 @@ def family(
     for c in range(1, symmetry.centring.shape[-2]):
         absent |= is_fractional(symmetry.centring[c])
     kept = (key > 0) & (largest == key) & ~absent
-    return kept, 2 * symmetry.order / jnp.maximum(stabilizer, 1).astype(jnp.float32)
+    group_order = jnp.asarray(symmetry.order)
+    return kept, 2 * group_order / jnp.maximum(stabilizer, 1).astype(jnp.float32)
 
 
 def no_reflections(size: int) -> Reflections:

@@ -114,4 +114,4 @@ def structure_factors(
 
     zero = jnp.zeros(miller.shape[0])
     (real, imaginary), _ = lax.scan(add_atoms, (zero, zero), atoms)
-    return crystal.symmetry.centring_order * lax.complex(real, imaginary)
+    return lax.complex(real, imaginary) * crystal.symmetry.centring_order
