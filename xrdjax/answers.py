@@ -93,7 +93,8 @@ def answer_synthetic(
     Returns:
         Answers, and the generator's own counts, summed over the batches.
     """
-    answers, totals = Answers(run), {}
+    answers = Answers(run)
+    totals: dict[str, float] = {}
     batch_size = run.config.evaluation.batch_size
     stream = jax.random.fold_in(jax.random.key(run.config.seed), _TEST_STREAM)
     starts = range(0, count, batch_size)
@@ -117,7 +118,8 @@ def answer_crystals(
     answers = Answers(run)
     batch_size = run.config.evaluation.batch_size
     rng = np.random.default_rng([run.config.seed, _TEST_STREAM])
-    sizes = rng.uniform(*run.config.crystallite_size_nm, len(selection.structures))
+    smallest, largest = run.config.crystallite_size_nm
+    sizes = rng.uniform(smallest, largest, len(selection.structures))
 
     def simulate_and_add(batch: slice) -> None:
         structures = selection.structures[batch]

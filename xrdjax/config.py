@@ -106,7 +106,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"model": {"size": 10}} becomes {"model.size": 10}."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in config.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{name}.")

@@ -6,7 +6,7 @@ rows of `space_groups`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ class Proportion(NamedTuple):
     """A share of successes with its 95 % interval; NaN where there were no trials."""
 
     hits: int
-    count: int
+    count: int  # type: ignore[assignment]  # in place of tuple.count
     fraction: float
     low: float
     high: float
@@ -81,13 +81,13 @@ def top_k_hits(
     return (order == labels[:, None]).any(axis=1)
 
 
-def crystal_system_rows(space_groups: Sequence[int]) -> Int[np.ndarray, " K"]:
+def crystal_system_rows(space_groups: Collection[int]) -> Int[np.ndarray, " K"]:
     """Index of each group's crystal system in `CRYSTAL_SYSTEMS`."""
     systems = [space_group(int(n)).crystal_system for n in space_groups]
     return np.array([CRYSTAL_SYSTEMS.index(s) for s in systems], dtype=np.int64)
 
 
-def enantiomorph_rows(space_groups: Sequence[int]) -> Int[np.ndarray, " K"]:
+def enantiomorph_rows(space_groups: Collection[int]) -> Int[np.ndarray, " K"]:
     """Class of each group once the 11 enantiomorphic pairs are one class each.
 
     A group and its mirror image have the same powder pattern, so no method that
@@ -144,7 +144,7 @@ def mean_over_types(
 def score(
     probabilities: Float[np.ndarray, "n K"],
     labels: Int[np.ndarray, " n"],
-    space_groups: Sequence[int],
+    space_groups: Collection[int],
     frequencies: Float[np.ndarray, " K"],
 ) -> dict:
     """All that is reported about one set of patterns, ready for JSON.

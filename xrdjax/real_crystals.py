@@ -1,6 +1,6 @@
 """Which known crystals a network is tested on, and why the others are not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +49,7 @@ def split_of(provenance: Mapping) -> tuple[float, int]:
 
 def select_crystals(
     reading: Reading,
-    space_groups: Sequence[int],
+    space_groups: Collection[int],
     *,
     split: tuple[float, int] | None,
     symprec: float,

@@ -71,7 +71,7 @@ def percent(part: Mapping, interval: bool = True) -> str:
     return text
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A Markdown table; the first column is text, the others are numbers."""
     lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
@@ -121,10 +121,10 @@ def _set_section(part: Mapping) -> list[str]:
     lines += [_table(["crystals", "number"], counts), ""]
     if part.get("failures"):
         reasons = Counter(failure["reason"] for failure in part["failures"])
-        rows = reasons.most_common(_MOST_REASONS)
-        lines += [_table(["why not read or analysed", "number"], rows), ""]
-        if len(reasons) > len(rows):
-            lines += [f"and {len(reasons) - len(rows)} more reasons.", ""]
+        listed = reasons.most_common(_MOST_REASONS)
+        lines += [_table(["why not read or analysed", "number"], listed), ""]
+        if len(reasons) > len(listed):
+            lines += [f"and {len(reasons) - len(listed)} more reasons.", ""]
     score = part["score"]
     if score is None:
         return [*lines, "Nothing was left to classify.", ""]

@@ -92,7 +92,7 @@ def _read(args: argparse.Namespace) -> Structure:
         return gallery(args.crystal)
     structures = read_crystals(path).structures
     if args.block is not None:
-        named = [s for s in structures if s.name.endswith(args.block)]
+        named = tuple(s for s in structures if s.name.endswith(args.block))
         if not named:
             raise InputError(
                 f"{args.crystal!r} has no crystal {args.block!r}: expected one of "

@@ -9,11 +9,11 @@ Whole structure types are held out; the same seed and share tell which (see
 import argparse
 import platform
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import gemmi
 import numpy as np
-import spglib
 
 from xrdjax.crystals.cif import Failure, read_crystals
 from xrdjax.crystals.space_groups import space_group
@@ -89,10 +89,10 @@ def _provenance(args: argparse.Namespace, counts: dict) -> dict:
         "symprec": args.symprec,
         "counts": counts,
         "versions": {
-            "gemmi": gemmi.__version__,
-            "numpy": np.__version__,
+            "gemmi": version("gemmi"),
+            "numpy": version("numpy"),
             "python": platform.python_version(),
-            "spglib": spglib.__version__,
+            "spglib": version("spglib"),
         },
     }
 
@@ -174,7 +174,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         }
         statistics = compute_statistics(sides["statistics"], args.min_crystals)
         selection = select(sides["statistics"], args.min_crystals)
-        counts = {side: _count(members) for side, members in sides.items()}
+        counts: dict[str, Any] = {
+            side: _count(members) for side, members in sides.items()
+        }
         counts["types, hands apart"] = len(
             {(a.space_group, a.type_key) for a in analyses}
         )

@@ -177,14 +177,14 @@ def train(
         model, optimizer, draw or standard_draw, mesh, batch_size, config.steps_per_call
     )
     print("compiling the training program ...", file=sys.stderr, flush=True)
-    train_steps = train_steps.lower(state, tables).compile()
+    compiled_steps = train_steps.lower(state, tables).compile()
     with (
         closing(_MetricsLog(workdir, step)) as log,
         tqdm(total=config.steps, initial=step, unit="step") as bar,
     ):
         while step < config.steps:
             began = time.perf_counter()
-            state, metrics = train_steps(state, tables)
+            state, metrics = compiled_steps(state, tables)
             metrics = {name: x.item() for name, x in jax.device_get(metrics).items()}
             seconds = time.perf_counter() - began
             step += config.steps_per_call

@@ -5,6 +5,7 @@ simulates their diffractograms and learns from them. The devices of the machine 
 the batch; each draws its part from the run's key, the step and its own number.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -84,7 +85,7 @@ def make_train_steps(
     mesh: jax.sharding.Mesh,
     batch_size: int,
     steps: int,
-) -> Callable[[TrainState, Any], tuple[TrainState, dict[str, Array]]]:
+) -> jax.stages.Wrapped:
     """The compiled program of several training steps.
 
     Args:
@@ -108,7 +109,7 @@ def make_train_steps(
         patterns, labels, counts = draw(key, tables, share)
         inputs = preprocess(patterns)
 
-        def loss_fn(params: Any) -> tuple[Array, Array]:
+        def loss_fn(params: Any) -> tuple[Array, Any]:
             logits = model.apply({"params": params}, inputs)
             losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
             return losses.mean(), logits
@@ -121,7 +122,8 @@ def make_train_steps(
             (loss, accuracy, gradients), "devices"
         )
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-        state = state.replace(
+        state = dataclasses.replace(
+            state,
             step=state.step + 1,
             params=optax.apply_updates(state.params, updates),
             opt_state=opt_state,
