@@ -112,33 +112,43 @@ class _Scatterers:
 
     Attributes:
         coefficients: [E, 9] rows of IT92 of its distinct elements.
-        species: [N] row of each atom in them; N is a whole number of blocks.
+        rows: [Z + 1] row of each element in them.
+        elements: [N] atomic numbers; N is a whole number of blocks.
         positions: [N, 3] fractional coordinates.
         occupancies: [N]; 0 on padding.
         crowded: [] True when there are more than E elements.
     """
 
     coefficients: Float[Array, "E 9"]
-    species: Int[Array, " N"]
+    rows: Int[Array, " Z"]
+    elements: Int[Array, " N"]
     positions: Float[Array, "N 3"]
     occupancies: Float[Array, " N"]
     crowded: Bool[Array, ""]
 
 
-def _scatterers(crystal: Crystal, size: int) -> _Scatterers:
-    """Atoms of one crystal, with room for `size` elements."""
-    rows = IT92.shape[0]
-    present = jnp.zeros(rows, bool).at[crystal.elements].max(crystal.occupancies > 0)
-    rank = jnp.cumsum(present) - 1
-    slot = jnp.where(present, rank, size)
-    elements = jnp.zeros(size, jnp.int32).at[slot].set(jnp.arange(rows), mode="drop")
+def _scatterers(crystal: Crystal, size: int, blocks: Int[Array, ""]) -> _Scatterers:
+    """Atoms of one crystal, those in the first blocks, with room for `size` elements."""
     padding = (0, -crystal.elements.shape[0] % ATOM_BLOCK)
+    elements = jnp.pad(crystal.elements, padding)
+    count = IT92.shape[0]
+
+    def note(j, present):
+        block = lax.dynamic_slice_in_dim(elements, j * ATOM_BLOCK, ATOM_BLOCK)
+        return present.at[block].set(True)
+
+    present = lax.fori_loop(0, blocks, note, jnp.zeros(count, bool))
+    present = present.at[0].set(False)  # padding
+    rows = jnp.cumsum(present) - 1
+    slot = jnp.where(present, rows, size)
+    distinct = jnp.zeros(size, jnp.int32).at[slot].set(jnp.arange(count), mode="drop")
     return _Scatterers(
-        coefficients=jnp.asarray(IT92, jnp.float32)[elements],
-        species=jnp.pad(rank[crystal.elements], padding),
+        coefficients=jnp.asarray(IT92, jnp.float32)[distinct],
+        rows=jnp.maximum(rows, 0),
+        elements=elements,
         positions=jnp.pad(crystal.positions, (padding, (0, 0))),
         occupancies=jnp.pad(crystal.occupancies, padding),
-        crowded=rank[-1] >= size,
+        crowded=rows[-1] >= size,
     )
 
 
@@ -162,7 +172,7 @@ def _squared_magnitudes(
             miller,
             block(atoms.positions),
             block(atoms.occupancies),
-            powers[block(atoms.species)],
+            powers[atoms.rows[block(atoms.elements)]],
         )
         return total[0] + real, total[1] + imaginary
 
@@ -192,8 +202,10 @@ def simulate_chunk(
     """
     wavelength = simulation.diffractometer.wavelength
     found = _find(crystals, simulation)
-    atoms = jax.vmap(lambda one: _scatterers(one, simulation.max_elements))(crystals)
     atom_blocks = -(-jnp.max(jnp.sum(crystals.occupancies > 0, axis=1)) // ATOM_BLOCK)
+    atoms = jax.vmap(
+        lambda one: _scatterers(one, simulation.max_elements, atom_blocks)
+    )(crystals)
 
     def add_reflections(i, combs):
         def add(comb, lattice, keys, multiplicity, atoms):
