@@ -39,6 +39,7 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.steps_per_call = 100  # steps of one call of the compiled program
     config.checkpoint_every = 9_000  # steps
     config.checkpoints_kept = 2
+    config.cpu_devices = 1  # into which JAX parts a CPU; each draws its share
     config.compilation_cache = ""  # folder for compiled programs; empty: none
 
     # Crystals.
@@ -74,16 +75,17 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     evaluation.synthetic = 10_000  # fresh random crystals
 
     if arg == "quick":
-        config.steps = 600
-        config.batch_size = 64
-        config.steps_per_call = 20
-        config.checkpoint_every = 100
+        config.cpu_devices = 2
+        config.steps = 9_000
+        config.batch_size = 32
+        config.steps_per_call = 50
+        config.checkpoint_every = 1_500
         config.points = 2126  # steps of 0.04 degrees
         model.width = 16
         model.groups = 8
-        optimizer.learning_rate = 1e-3
-        optimizer.halve_every_steps = 200
-        evaluation.synthetic = 640
+        optimizer.learning_rate = 2e-3
+        optimizer.halve_every_steps = 1_800
+        evaluation.synthetic = 1_000
     else:
         model.size = int(arg)
     return config.lock()

@@ -74,7 +74,7 @@ def time_scaling(
     crystal costs (the profile) matters less.
     """
     prior, grid = bench.tables()
-    chunk = bench.simulation.chunk
+    chunk = bench.simulation.chunk_of(256)
     simulate = jax.jit(
         functools.partial(
             simulate_sites, simulation=bench.simulation, limits=bench.limits

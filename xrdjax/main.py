@@ -8,10 +8,11 @@ configs/resnet.py lists the settings; `--config.seed=1` changes one.
 import re
 from collections.abc import Iterator
 
+import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from xrdjax.config import expected_value
+from xrdjax.config import check_config, expected_value
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.train import train_and_evaluate
 
@@ -31,6 +32,9 @@ def main(argv: list[str]) -> None:
     del argv  # only flags, `parse_flags` made sure of it
     logging.set_verbosity(logging.WARNING)  # orbax tells of every file that it opens
     with exit_on_input_error():
+        check_config(FLAGS.config)
+        if FLAGS.config.cpu_devices > 1:
+            jax.config.update("jax_num_cpu_devices", FLAGS.config.cpu_devices)
         train_and_evaluate(FLAGS.config, FLAGS.workdir)
 
 

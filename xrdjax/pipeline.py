@@ -85,7 +85,7 @@ def simulate_sites(
         simulate,
         (sites, atoms, sizes_nm),
         jax.vmap(cost)(sites.lattice, sites.space_group, atoms),
-        simulation.chunk,
+        simulation.chunk_of(len(sizes_nm)),
     )
     return patterns, jnp.sum(incomplete)
 
@@ -197,7 +197,7 @@ def patterns_of_structures(
         simulation,
         max_volume=max(simulation.max_volume, *(s.volume for s in structures)),
         max_elements=max(simulation.max_elements, *elements),
-        chunk=min(simulation.chunk, len(structures)),
+        chunk=simulation.chunk_of(len(structures)),
     )
     grid = profile_grid(simulation.diffractometer, *simulation.sizes_nm)
     crystals = [to_crystal(structure) for structure in structures]

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from xrdjax.crystals.asymmetric_unit import lattice_from_cell
 from xrdjax.crystals.crystal import Crystal, Structure
-from xrdjax.crystals.lattices import parameters_from_lattice
+from xrdjax.crystals.lattices import metric_tensor, parameters_from_lattice
 from xrdjax.crystals.prior import Prior
 from xrdjax.crystals.space_groups import space_group
 from xrdjax.crystals.wyckoff import wyckoff_positions
@@ -89,7 +89,8 @@ def sites_to_crystal(sites: Sites, prior: Prior, max_atoms: int) -> Crystal:
 def sites_to_structure(sites: Sites, name: str) -> Structure:
     """One drawn crystal as a structure, for files and tables; on the host.
 
-    The cell is rounded to 1e-5 angstrom and degrees.
+    The cell is rounded to 1e-5 angstrom and degrees, and just as symmetric as the
+    group wants it.
 
     Args:
         sites: one drawn crystal with concrete values.
@@ -105,11 +106,14 @@ def sites_to_structure(sites: Sites, name: str) -> Structure:
         for letter, x in zip(letters, free, strict=True)
     ]
     centring = group.centring_vectors
-    cell = parameters_from_lattice(np.asarray(sites.lattice, float))
+    # float32 makes right angles crooked; the mean over the group does not: W^T G W = G
+    rotations = group.rotations.astype(float)
+    metric = metric_tensor(np.asarray(sites.lattice, float))
+    metric = np.mean(rotations.transpose(0, 2, 1) @ metric @ rotations, axis=0)
+    cell = parameters_from_lattice(np.linalg.cholesky(metric))
     cell[3:] = np.rad2deg(cell[3:])
     return Structure(
         name=name,
-        # rounded, so that float32 makes no right angle crooked
         lattice=lattice_from_cell(np.round(cell, 5)),
         positions=np.array(positions),
         elements=np.asarray(sites.elements)[occupied],

@@ -53,14 +53,19 @@ class Simulation:
         sizes_nm: smallest and largest crystallite size, nanometres.
         max_volume: largest conventional cell, cubic angstrom.
         max_elements: most elements in one crystal.
-        chunk: crystals done together.
+        chunk: crystals done together; 0 means 8 on a CPU, 256 elsewhere.
     """
 
     diffractometer: Diffractometer = PAPER_DIFFRACTOMETER
     sizes_nm: tuple[float, float] = (20.0, 100.0)
     max_volume: float = 7000.0
     max_elements: int = 12
-    chunk: int = 16
+    chunk: int = 0
+
+    def chunk_of(self, count: int) -> int:
+        """Crystals done together when there are `count`."""
+        default = 8 if jax.default_backend() == "cpu" else 256
+        return min(self.chunk or default, count)
 
     @property
     def max_reflections(self) -> int:

@@ -180,9 +180,14 @@ def broaden(
     bend = lax.complex(jnp.zeros_like(k), k * (3 - k**2)) * spectrum
     profile, bend = jnp.fft.irfft(jnp.stack([spectrum, bend]), points)
     profile = profile + grid.skew * sigma * bend
-    # without barriers the CPU backend forms a profile again for each use of it
-    profile = lax.optimization_barrier(profile)
-    return sum(grid.weights[n] * profile[grid.nodes + n] for n in range(_TAPS))
+    nodes, weights = jnp.asarray(grid.nodes), jnp.asarray(grid.weights)
+
+    # in a loop, what it reads is an array in memory; written out, the CPU backend
+    # would form the profile again for each of the six nodes
+    def add_node(n, total):
+        return total + weights[n] * profile[nodes + n]
+
+    return lax.fori_loop(0, _TAPS, add_node, jnp.zeros(nodes.shape[0]))
 
 
 def normalise(profile: Float[Array, " T"]) -> Float[Array, " T"]:
