@@ -12,7 +12,7 @@ import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from xrdjax.config import check_config, expected_value
+from xrdjax.config import expected_value
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.train import train_and_evaluate
 
@@ -32,8 +32,7 @@ def main(argv: list[str]) -> None:
     del argv  # only flags, `parse_flags` made sure of it
     logging.set_verbosity(logging.WARNING)  # orbax tells of every file that it opens
     with exit_on_input_error():
-        check_config(FLAGS.config)
-        if FLAGS.config.cpu_devices > 1:
+        if FLAGS.config.get("cpu_devices", 1) > 1:  # before JAX looks for devices
             jax.config.update("jax_num_cpu_devices", FLAGS.config.cpu_devices)
         train_and_evaluate(FLAGS.config, FLAGS.workdir)
 
