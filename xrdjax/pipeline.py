@@ -17,6 +17,7 @@ from xrdjax.crystals.sampling import draw_groups, sample_crystals
 from xrdjax.crystals.sites import Sites, atoms_of_sites
 from xrdjax.diffraction.batches import Simulation, simulate_chunk, simulation_cost
 from xrdjax.diffraction.profiles import ProfileGrid, profile_grid
+from xrdjax.diffraction.reflections import INDEX_LIMIT
 from xrdjax.errors import InputError
 
 DEFAULT_SIMULATION = Simulation()
@@ -211,9 +212,10 @@ def patterns_of_structures(
         result, incomplete = _simulate_chunk(batch, sizes[full], grid, simulation)
         if np.any(incomplete):
             name = structures[full[int(np.argmax(incomplete))]].name
+            longest = INDEX_LIMIT / simulation.diffractometer.s_range[1]
             raise InputError(
                 f"{name} has more reflections than there is room for: its cell edges "
-                "must stay below 500 angstrom"
+                f"must stay below {longest:.4g} angstrom at this wavelength and range"
             )
         patterns[chosen] = np.asarray(result)[: len(chosen)]
     return patterns

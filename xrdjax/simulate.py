@@ -4,9 +4,11 @@ python -m xrdjax.simulate --crystal=FILE.cif --out=pattern.xy
 """
 
 import argparse
+import contextlib
 import csv
+import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -53,6 +55,8 @@ def _outputs(args: argparse.Namespace) -> list[Path]:
             "nothing to write: give --out=pattern.xy, --reflections=lines.csv or "
             "--figure=pattern.png"
         )
+    if args.figure and Path(args.figure).suffix.lower() != ".png":
+        raise InputError(f"--figure is {args.figure!r}: expected a name ending in .png")
     if len(set(paths)) < len(paths):
         raise InputError("two outputs have the same file name: give each its own")
     for path in paths:
@@ -69,20 +73,20 @@ def _outputs(args: argparse.Namespace) -> list[Path]:
 
 
 def _diffractometer(args: argparse.Namespace) -> Diffractometer:
+    # checks wavelength and range, which may be no numbers at all
+    ends = Diffractometer(args.wavelength, args.two_theta_min, args.two_theta_max)
     span = args.two_theta_max - args.two_theta_min
-    if not args.step > 0:
+    if not args.step > 1e-9 * span:
         raise InputError(f"--step is {args.step}: expected degrees above 0")
     intervals = round(span / args.step)
-    if span > 0 and (intervals < 1 or abs(intervals * args.step - span) > 1e-6 * span):
+    if intervals < 1 or abs(intervals * args.step - span) > 1e-6 * span:
         raise InputError(
             f"--step {args.step:g} does not divide the range of {span:g} degrees: "
             "choose a step that fits a whole number of times"
         )
     if intervals > 10_000_000:
         raise InputError(f"--step {args.step:g} asks for {intervals} points: too many")
-    return Diffractometer(
-        args.wavelength, args.two_theta_min, args.two_theta_max, intervals + 1
-    )
+    return dataclasses.replace(ends, points=intervals + 1)
 
 
 def _read(args: argparse.Namespace) -> Structure:
@@ -90,9 +94,16 @@ def _read(args: argparse.Namespace) -> Structure:
     path = Path(args.crystal)
     if not path.exists() and path.suffix == "":
         return gallery(args.crystal)
-    structures = read_crystals(path).structures
+    reading = read_crystals(path)
+    structures = reading.structures
+    if not structures:
+        raise InputError(
+            f"{args.crystal!r} holds no crystal: {reading.failures[0].reason}"
+        )
     if args.block is not None:
-        named = tuple(s for s in structures if s.name.endswith(args.block))
+        named = tuple(
+            s for s in structures if args.block in (s.name, s.name.rpartition(":")[2])
+        )
         if not named:
             raise InputError(
                 f"{args.crystal!r} has no crystal {args.block!r}: expected one of "
@@ -151,11 +162,17 @@ def _csv(rows: list[dict[str, float]]) -> str:
     return text.getvalue()
 
 
-def _write(path: str | Path, text: str) -> None:
+@contextlib.contextmanager
+def _writing(path: str) -> Iterator[None]:
     try:
-        Path(path).write_text(text, encoding="utf-8")
+        yield
     except OSError as error:
-        raise InputError(f"cannot write {str(path)!r} ({error.strerror})") from error
+        raise InputError(f"cannot write {path!r} ({error.strerror})") from error
+
+
+def _write(path: str, text: str) -> None:
+    with _writing(path):
+        Path(path).write_text(text, encoding="utf-8")
 
 
 def simulate(args: argparse.Namespace) -> None:
@@ -174,6 +191,11 @@ def simulate(args: argparse.Namespace) -> None:
             f"{args.two_theta_max:g} degrees at {args.wavelength:g} angstrom: widen "
             "the range, or choose a shorter wavelength"
         )
+    if lines.overflow:
+        raise InputError(
+            f"{structure.name} has more reflections than can be listed: choose a "
+            "longer wavelength or a narrower range"
+        )
     pattern = profile_of_lines(lines, jnp.float32(size), grid, diffractometer)
     rows = lines_table(lines)
     angles = diffractometer.two_theta_deg
@@ -184,7 +206,8 @@ def simulate(args: argparse.Namespace) -> None:
     if args.reflections:
         _write(args.reflections, _csv(rows))
     if args.figure:
-        draw_pattern(args.figure, angles, np.asarray(pattern), rows, structure.name)
+        with _writing(args.figure):
+            draw_pattern(args.figure, angles, np.asarray(pattern), rows, structure.name)
     a, b, c, alpha, beta, gamma = structure.unit_cell
     print(
         f"{structure.name}: {structure.formula}, space group {structure.space_group}, "

@@ -21,11 +21,15 @@ from xrdjax.diffraction.profiles import (
     profile_grid,
 )
 from xrdjax.diffraction.reflections import (
+    INDEX_LIMIT,
     find_reflections,
     unpack_miller,
 )
 from xrdjax.diffraction.structure_factors import structure_factors
 from xrdjax.errors import InputError
+
+# Lines that `powder_lines` makes room for at most; they take about 1 GB.
+_MOST = 2**22
 
 
 @struct.dataclass
@@ -87,10 +91,22 @@ def _room(crystal: Crystal, diffractometer: Diffractometer) -> int:
     lattice = np.asarray(crystal.lattice, float)
     s_max = diffractometer.s_range[1]
     lengths = np.linalg.norm(lattice, axis=1)
+    if max(lengths) * s_max >= INDEX_LIMIT:
+        raise InputError(
+            f"a cell edge of {max(lengths):.4g} angstrom has reflections with indices "
+            f"of {INDEX_LIMIT} and more in range: choose a longer wavelength or a "
+            "narrower range of 2 theta"
+        )
     # a cell shorter than the sphere's radius fills shells unevenly; pad by one
     points = abs(np.linalg.det(lattice)) * 4 / 3 * math.pi * s_max**3
     half_box = np.prod(2 * np.floor(lengths * s_max) + 1) / 2
     room = min(0.5 * points * 1.2 + 5 * points ** (2 / 3) + 64, half_box + 1)
+    if room > _MOST:
+        raise InputError(
+            f"about {room:.2g} families of reflections are in range, of which at most "
+            f"{_MOST} can be listed: choose a longer wavelength or a narrower range of "
+            "2 theta"
+        )
     return max(64, 2 ** math.ceil(math.log2(room)))
 
 
@@ -114,7 +130,8 @@ def powder_lines(
         Lines in order of h, k, l.
 
     Raises:
-        InputError: the lattice is traced and max_reflections is missing.
+        InputError: max_reflections is missing, and the lattice is traced or has more
+            reflections than can be listed.
     """
     diffractometer = diffractometer or PAPER_DIFFRACTOMETER
     return _lines(
