@@ -1,0 +1,136 @@
+"""The command that draws random crystals."""
+
+import subprocess
+import sys
+
+import gemmi
+import pytest
+from examples import DRAWN, LIMITS
+from oracles.adapters import atoms_of, structure_from_gemmi
+
+from xrdjax.crystals.statistics import load_statistics
+from xrdjax.crystals.symmetry_search import find_symmetry
+from xrdjax.sample import main
+
+# Limits and number as in other tests, so that the compiled program is shared.
+SMALL = [
+    f"--count={DRAWN}",
+    f"--max_volume={LIMITS.max_volume}",
+    f"--max_sites={LIMITS.max_sites}",
+]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "old.cif").write_text("precious")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def crystals_in(folder) -> dict[str, gemmi.SmallStructure]:
+    """By name, as gemmi reads them."""
+    return {
+        path.stem: gemmi.make_small_structure_from_block(
+            gemmi.cif.read_file(str(path)).sole_block()
+        )
+        for path in sorted(folder.iterdir())
+    }
+
+
+def test_crystals_of_one_group_have_that_group_to_gemmi_and_spglib(folder, capsys):
+    main(["--space-group=62", "--seed=3", "--out=new/drawn", *SMALL])
+    assert capsys.readouterr().out == f"{DRAWN} crystals written to new/drawn\n"
+    crystals = crystals_in(folder / "new" / "drawn")
+    assert list(crystals) == [f"crystal_{i:06d}_group_062" for i in range(DRAWN)]
+    for name, small in crystals.items():
+        assert small.spacegroup.number == 62
+        assert small.spacegroup.is_reference_setting()
+        assert small.cell.volume <= LIMITS.max_volume * 1.001
+        atoms = atoms_of(structure_from_gemmi(small), tolerance=1e-3)
+        found = find_symmetry(
+            atoms.lattice, atoms.positions, atoms.elements, 1e-3, name
+        )
+        assert found.number == 62
+    assert len({small.cell.a for small in crystals.values()}) == DRAWN
+
+
+def test_groups_are_drawn_by_frequency_without_a_wish(folder):
+    main(["--out=empty", *SMALL])
+    crystals = crystals_in(folder / "empty")
+    assert len(crystals) == DRAWN
+    for name, small in crystals.items():
+        assert name.endswith(f"_group_{small.spacegroup.number:03d}")
+    numbers = {small.spacegroup.number for small in crystals.values()}
+    assert len(numbers) > 10
+    assert numbers <= set(load_statistics().space_groups.tolist())
+
+
+def test_the_seed_decides_everything(folder):
+    for seed, name in ((5, "one"), (5, "same"), (6, "other")):
+        main([f"--seed={seed}", f"--out={name}", *SMALL])
+    texts = {
+        name: [path.read_text() for path in sorted((folder / name).iterdir())]
+        for name in ("one", "same", "other")
+    }
+    assert texts["one"] == texts["same"]
+    assert not set(texts["one"]) & set(texts["other"])
+
+
+MISTAKES = {
+    "a group without statistics": (
+        ["--space-group=3"],
+        "space group 3 (P 1 2 1) has no statistics, for want of known crystals",
+    ),
+    "a group that does not exist": (["--space-group=231"], "no space group 231"),
+    "a group of nothing": (["--space-group=0"], "no space group 0"),
+    "a group by symbol": (
+        ["--space-group=Fm-3m"],
+        "--space-group is 'Fm-3m': expected a number from 1 to 230, or all",
+    ),
+    "no crystals": (["--count=0"], "--count is 0: expected 1 or more"),
+    "a negative seed": (["--seed=-1"], "--seed is -1: expected 0 to 4294967295"),
+    "a seed too large": (["--seed=4294967296"], "--seed is 4294967296: expected 0"),
+    "no volume": (["--max_volume=0"], "--max_volume is 0 and --max_sites 24: expected"),
+    "a volume that is no number": (["--max_volume=nan"], "--max_volume is nan and"),
+    "no sites": (["--max_sites=0"], "--max_sites 0: expected numbers above 0"),
+    "an output that holds files": (["--out=full"], "the folder 'full' holds files"),
+    "an output that is a file": (["--out=file"], "cannot write to the folder 'file'"),
+    "an output below a file": (["--out=file/new"], "cannot write to the folder"),
+    "no such statistics": (
+        ["--statistics=none.npz"],
+        "no statistics file 'none.npz': expected a file made by",
+    ),
+    "statistics of another kind": (["--statistics=file"], "'file' is damaged or no"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_sentence_and_status_2(folder, capsys, mistake):
+    changes, message = MISTAKES[mistake]
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(SystemExit) as exit_:
+        main(["--out=new", *SMALL, *changes])
+    out, error = capsys.readouterr()
+    assert exit_.value.code == 2
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert message in error
+    assert out == ""
+    assert sorted(folder.rglob("*")) == before, "nothing was written"
+
+
+def test_limits_that_no_crystal_meets_are_told(folder, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["--space-group=62", "--out=new", "--count=4", "--max_volume=1"])
+    assert exit_.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: 4 crystals could not be drawn in 200 tries: raise")
+
+
+def test_the_module_is_a_command(folder):
+    command = [sys.executable, "-m", "xrdjax.sample", "--space-group=3", "--out=new"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("error: space group 3 (P 1 2 1) has no statistics")
