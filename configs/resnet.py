@@ -76,15 +76,15 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
 
     if arg == "quick":
         config.cpu_devices = 2
-        config.steps = 9_000
+        config.steps = 10_000
         config.batch_size = 32
         config.steps_per_call = 50
-        config.checkpoint_every = 1_500
+        config.checkpoint_every = 2_000
         config.points = 2126  # steps of 0.04 degrees
         model.width = 16
         model.groups = 8
         optimizer.learning_rate = 2e-3
-        optimizer.halve_every_steps = 1_800
+        optimizer.halve_every_steps = 2_000
         evaluation.synthetic = 1_000
     else:
         model.size = int(arg)
