@@ -1,17 +1,23 @@
 """The command that draws random crystals."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import gemmi
+import numpy as np
 import pytest
 from examples import DRAWN, LIMITS
 from oracles.adapters import atoms_of, structure_from_gemmi
 
+import xrdjax.sample
+from xrdjax.crystals.sampling import sample_crystals
 from xrdjax.crystals.statistics import load_statistics
 from xrdjax.crystals.symmetry_search import find_symmetry
 from xrdjax.sample import main
 
+ROOT = Path(__file__).parents[1]
 # Limits and number as in other tests, so that the compiled program is shared.
 SMALL = [
     f"--count={DRAWN}",
@@ -121,16 +127,25 @@ def test_a_mistake_is_one_sentence_and_status_2(folder, capsys, mistake):
     assert sorted(folder.rglob("*")) == before, "nothing was written"
 
 
-def test_limits_that_no_crystal_meets_are_told(folder, capsys):
+def test_crystals_that_were_given_up_are_told(folder, capsys, monkeypatch):
+    def give_up(*arguments):
+        sites, counts = sample_crystals(*arguments)
+        return sites, counts.replace(exhausted=np.int32(4))
+
+    monkeypatch.setattr(xrdjax.sample, "sample_crystals", give_up)
     with pytest.raises(SystemExit) as exit_:
-        main(["--space-group=62", "--out=new", "--count=4", "--max_volume=1"])
+        main(["--out=new", *SMALL])
     assert exit_.value.code == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("error: 4 crystals could not be drawn in 200 tries: raise")
+    assert list((folder / "new").iterdir()) == []
 
 
 def test_the_module_is_a_command(folder):
     command = [sys.executable, "-m", "xrdjax.sample", "--space-group=3", "--out=new"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False
+    )
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.startswith("error: space group 3 (P 1 2 1) has no statistics")

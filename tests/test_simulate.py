@@ -1,8 +1,10 @@
 """The command that simulates one crystal."""
 
 import csv
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from xrdjax.diffraction.diffractometer import Diffractometer
 from xrdjax.diffraction.powder import powder_lines, powder_pattern
 from xrdjax.simulate import main
 
+ROOT = Path(__file__).parents[1]
 # A short grid, so that a run takes no time.
 RANGE = ["--two_theta_min=20", "--two_theta_max=60", "--step=0.04"]
 GRID = Diffractometer(1.5406, 20.0, 60.0, 1001)
@@ -226,7 +229,11 @@ def test_the_module_is_a_command(folder):
     command = [sys.executable, "-m", "xrdjax.simulate", "--crystal=quartz"]
     options = ["--out=pattern.xy", "--reflections=lines.csv", *RANGE]
     run = subprocess.run(
-        [*command, *options], capture_output=True, text=True, check=False
+        [*command, *options],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.startswith("quartz: O2Si, space group 154,")

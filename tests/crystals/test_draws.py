@@ -1,5 +1,6 @@
 """Draws one by one, and crystals drawn from them; other tests compare distributions."""
 
+import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -200,19 +201,25 @@ def test_another_key_draws_other_crystals_and_the_same_key_the_same(sampled, pri
     assert np.all(differ)
 
 
-def test_one_crystal_can_be_drawn_under_jit_and_vmap(prior):
-    keys = jax.random.split(jax.random.key(3), 6)
-    row = group_index(prior.statistics, 62)
+def test_one_crystal_is_drawn_under_jit_and_vmap_and_given_up_after_its_tries(prior):
+    """One try each, of which some fail."""
+    keys = jax.random.split(jax.random.key(3), 40)
+    row = group_index(prior.statistics, 204)
+    limits = dataclasses.replace(LIMITS, max_tries=1)
 
     @jax.jit
     def draw(keys, prior):
-        return jax.vmap(lambda key: sample_crystal(key, prior, row, LIMITS))(keys)
+        return jax.vmap(lambda key: sample_crystal(key, prior, row, limits))(keys)
 
     sites, counts = draw(keys, prior)
-    assert sites.elements.shape == (6, LIMITS.max_sites)
-    np.testing.assert_array_equal(sites.space_group, 62)
-    np.testing.assert_array_equal(counts.exhausted, 0)
-    assert len(np.unique(np.asarray(sites.lattice)[:, 0, 0])) == 6
+    assert sites.elements.shape == (40, LIMITS.max_sites)
+    np.testing.assert_array_equal(sites.space_group, 204)
+    assert len(np.unique(np.asarray(sites.lattice)[:, 0, 0])) == 40
+    np.testing.assert_array_equal(counts.drawn, 1)
+    failed = counts.impossible + counts.overflow + counts.too_symmetric
+    np.testing.assert_array_equal(counts.exhausted, failed)
+    assert 0 < counts.exhausted.sum() < 40
+    assert counts.too_symmetric.sum() > 0  # many become 229
 
 
 @pytest.mark.parametrize("uniform", [False, True])

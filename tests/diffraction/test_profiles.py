@@ -160,10 +160,9 @@ def test_without_lines_there_is_nothing_and_no_gradient():
     def pattern(intensities, size_nm):
         return normalise(profile(jnp.zeros(5), intensities, size_nm, grid))
 
-    np.testing.assert_array_equal(pattern(jnp.zeros(5), 50.0), 0)
-    slopes = jax.jacfwd(pattern, argnums=(0, 1))(jnp.zeros(5), 50.0)
-    for slope in slopes:
-        np.testing.assert_array_equal(slope, 0)
+    value, slope = jax.jvp(pattern, (jnp.zeros(5), 50.0), (jnp.ones(5), 1.0))
+    np.testing.assert_array_equal(value, 0)
+    np.testing.assert_array_equal(slope, 0)
 
 
 def test_normalised_patterns_have_maximum_one_and_are_nowhere_negative():
