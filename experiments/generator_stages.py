@@ -109,7 +109,9 @@ def place(sites: Sites, prior: Prior, bench: Bench) -> Float[Array, " B"]:
         inside = crystals.occupancies[..., None] * crystals.positions
         return jnp.sum(inside, axis=(1, 2)) + jnp.sum(crystals.elements, axis=1)
 
-    return map_in_chunks(stage, (sites, atoms), cost, bench.simulation.chunk)
+    return map_in_chunks(
+        stage, (sites, atoms), cost, bench.simulation.chunk_of(len(cost))
+    )
 
 
 def reflect(sites: Sites, prior: Prior, bench: Bench) -> Array:
@@ -131,7 +133,7 @@ def reflect(sites: Sites, prior: Prior, bench: Bench) -> Array:
         found = batches._find(crystals, bench.simulation)
         return jnp.sum(found.keys, axis=1) + jnp.sum(found.multiplicity, axis=1)
 
-    return map_in_chunks(stage, sites, cost, bench.simulation.chunk)
+    return map_in_chunks(stage, sites, cost, bench.simulation.chunk_of(len(cost)))
 
 
 def profile(
@@ -147,7 +149,9 @@ def profile(
             lambda comb, size: normalise(broaden(comb, scherrer_sigma(size), grid))
         )(*chunk)
 
-    return map_in_chunks(stage, (combs, sizes_nm), sizes_nm, bench.simulation.chunk)
+    return map_in_chunks(
+        stage, (combs, sizes_nm), sizes_nm, bench.simulation.chunk_of(len(sizes_nm))
+    )
 
 
 def time_stages(bench: Bench) -> dict[str, Any]:

@@ -51,7 +51,7 @@ MISTAKES = {
         "cannot use the argument 'quick'",
     ),
     "a work directory that is a file": (
-        [f"{CONFIG}:quick", "--workdir=file"],
+        [CONFIG, "--workdir=file"],
         "cannot write to the work directory 'file'",
     ),
 }
