@@ -25,8 +25,9 @@ SIMULATION = Simulation(
 GRID = profile_grid(SIMULATION.diffractometer, *SIMULATION.sizes_nm)
 SIZE = 96
 SIZES_NM = np.array([20.0, 38.0, 71.0, 100.0], np.float32)
-# The two roads differ by rounding in another order: 4e-7 on the whole gallery.
-SAME = 2e-6
+# The roads differ by rounding in another order: 4e-7 here, 2e-5 where XLA fuses
+# otherwise and the place of a line is rounded otherwise.
+SAME = 3e-5
 
 simulate = jax.jit(simulate_chunk, static_argnames=("simulation",))
 

@@ -22,7 +22,7 @@ ROOM = 256
 SIZE = 24
 # Patterns that rounding alone sets apart differ by less: a line's place is rounded to
 # 1e-4 of a step of the grid or so.
-SAME = 2e-5
+SAME = 3e-5
 OPTIONS = {
     "diffractometer": DIFFRACTOMETER,
     "sizes_nm": (20.0, 100.0),
