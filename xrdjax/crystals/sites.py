@@ -11,6 +11,7 @@ from xrdjax.crystals.crystal import Crystal, Structure
 from xrdjax.crystals.lattices import metric_tensor, parameters_from_lattice
 from xrdjax.crystals.prior import Prior
 from xrdjax.crystals.space_groups import space_group
+from xrdjax.crystals.symmetry_search import reference_operations
 from xrdjax.crystals.wyckoff import wyckoff_positions
 
 
@@ -105,13 +106,13 @@ def sites_to_structure(sites: Sites, name: str) -> Structure:
         wyckoff[letter].maps[0] @ [*x, 1.0]
         for letter, x in zip(letters, free, strict=True)
     ]
-    centring = group.centring_vectors
     # float32 makes right angles crooked; the mean over the group does not: W^T G W = G
     rotations = group.rotations.astype(float)
     metric = metric_tensor(np.asarray(sites.lattice, float))
     metric = np.mean(rotations.transpose(0, 2, 1) @ metric @ rotations, axis=0)
     cell = parameters_from_lattice(np.linalg.cholesky(metric))
     cell[3:] = np.rad2deg(cell[3:])
+    all_rotations, translations = reference_operations(number)
     return Structure(
         name=name,
         lattice=lattice_from_cell(np.round(cell, 5)),
@@ -119,9 +120,7 @@ def sites_to_structure(sites: Sites, name: str) -> Structure:
         elements=np.asarray(sites.elements)[occupied],
         occupancies=np.ones(len(occupied)),
         b_iso=np.zeros(len(occupied)),
-        rotations=np.tile(group.rotations, (len(centring), 1, 1)),
-        translations=np.mod(
-            (group.translations[None] + centring[:, None]).reshape(-1, 3), 1.0
-        ),
+        rotations=all_rotations,
+        translations=translations,
         space_group=number,
     )
