@@ -1,8 +1,6 @@
-"""Seconds of the generator by stages, on one device and on several, and of training."""
+"""Seconds of the generator by stages, on one device and on several."""
 
 import dataclasses
-import runpy
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,18 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from experiments.stopwatch import Timing, measure, peak_resident_mib, pin
 from xrdjax.chunks import map_in_chunks
-from xrdjax.config import make_generator, make_model
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.prior import DEFAULT_LIMITS, Limits, Prior, make_prior
 from xrdjax.crystals.sampling import draw_groups, sample_crystals
 from xrdjax.crystals.sites import Sites
-from xrdjax.crystals.statistics import load_statistics
-from xrdjax.diffraction import batches
-from xrdjax.diffraction.batches import Simulation, simulation_cost
+from xrdjax.diffraction.batches import Simulation, chunk_reflections
 from xrdjax.diffraction.profiles import (
     ProfileGrid,
     broaden,
@@ -31,16 +26,14 @@ from xrdjax.diffraction.profiles import (
 )
 from xrdjax.pipeline import (
     DEFAULT_SIMULATION,
-    _place_atoms,
+    place_atoms,
     simulate_sites,
+    sites_cost,
     synthetic_patterns,
 )
-from xrdjax.train_step import init_state, make_optimizer, make_train_steps
 
 # Keys of the batches that the repeats take in turn.
-_SEED = 20
-# Diffractograms a training step of the full network where the device is a CPU.
-_SMALL_BATCH = 16
+SEED = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +53,7 @@ class Bench:
 
     def random_keys(self) -> Array:
         """One random key a repeat."""
-        return jax.random.split(jax.random.key(_SEED), self.repeats)
+        return jax.random.split(jax.random.key(SEED), self.repeats)
 
     def tables(self) -> tuple[Prior, ProfileGrid]:
         """The generator's tables, on the device."""
@@ -80,32 +73,13 @@ def draw(
     return sites, sizes_nm, vars(counts)
 
 
-def _work(
-    sites: Sites, prior: Prior, simulation: Simulation
-) -> tuple[Int[Array, " B"], Float[Array, " B"]]:
-    """Atoms [B] and cost [B] of crystals, by which `simulate_sites` sorts them."""
-
-    def one(sites):
-        table = jnp.asarray(prior.wyckoff.primitive_multiplicity)[sites.space_group]
-        atoms = jnp.sum(jnp.where(sites.elements > 0, table[sites.letters], 0))
-        symmetry = jax.tree.map(
-            lambda x: jnp.asarray(x)[sites.space_group], prior.symmetry
-        )
-        cost = simulation_cost(
-            sites.lattice, symmetry, atoms, simulation.diffractometer
-        )
-        return atoms, cost
-
-    return jax.vmap(one)(sites)
-
-
 def place(sites: Sites, prior: Prior, bench: Bench) -> Float[Array, " B"]:
     """Places the atoms as `simulate_sites` does, and sums over them."""
-    atoms, cost = _work(sites, prior, bench.simulation)
+    atoms, cost = sites_cost(sites, prior, bench.simulation)
 
     def stage(chunk):
         sites, atoms = chunk
-        crystals = _place_atoms(sites, prior, atoms, bench.limits.max_atoms)
+        crystals = place_atoms(sites, prior, atoms, bench.limits.max_atoms)
         inside = crystals.occupancies[..., None] * crystals.positions
         return jnp.sum(inside, axis=(1, 2)) + jnp.sum(crystals.elements, axis=1)
 
@@ -116,7 +90,7 @@ def place(sites: Sites, prior: Prior, bench: Bench) -> Float[Array, " B"]:
 
 def reflect(sites: Sites, prior: Prior, bench: Bench) -> Array:
     """Finds the reflections as `simulate_chunk` does, and sums over them."""
-    _, cost = _work(sites, prior, bench.simulation)
+    _, cost = sites_cost(sites, prior, bench.simulation)
 
     def stage(sites):
         count = sites.lattice.shape[0]
@@ -130,7 +104,7 @@ def reflect(sites: Sites, prior: Prior, bench: Bench) -> Array:
                 lambda x: jnp.asarray(x)[sites.space_group], prior.symmetry
             ),
         )
-        found = batches._find(crystals, bench.simulation)
+        found = chunk_reflections(crystals, bench.simulation)
         return jnp.sum(found.keys, axis=1) + jnp.sum(found.multiplicity, axis=1)
 
     return map_in_chunks(stage, sites, cost, bench.simulation.chunk_of(len(cost)))
@@ -203,6 +177,12 @@ def time_stages(bench: Bench) -> dict[str, Any]:
     return {"stages": stages, "draws": counts}
 
 
+def time_stages_on_one_core(bench: Bench) -> dict[str, Any]:
+    """`time_stages` on one core; belongs in a process that has not used JAX yet."""
+    pin(1)
+    return time_stages(bench)
+
+
 def time_devices(bench: Bench, cores: int, devices: int) -> dict[str, Any]:
     """Times the generator on so many cores, as so many devices that share the batch.
 
@@ -239,45 +219,4 @@ def time_devices(bench: Bench, cores: int, devices: int) -> dict[str, Any]:
         "devices": devices,
         "resident_before_mib": before,
         "resident_peak_mib": peak_resident_mib(),
-    }
-
-
-def time_training(variant: str, repeats: int) -> dict[str, Any]:
-    """Times one training step of configs/resnet.py, and its generator alone.
-
-    Args:
-        variant: of the configuration, "quick" or a depth.
-        repeats: measured steps.
-    """
-    path = Path(__file__).parents[1] / "configs" / "resnet.py"
-    config = runpy.run_path(str(path))["get_config"](variant)
-    statistics = load_statistics()
-    groups = len(statistics.space_groups)
-    batch = config.batch_size or groups
-    if jax.default_backend() == "cpu" and variant != "quick":
-        batch = _SMALL_BATCH
-    model = make_model(config, outputs=groups)
-    optimizer = make_optimizer(**config.optimizer)
-    mesh = jax.make_mesh(
-        (1,),
-        ("devices",),
-        axis_types=(jax.sharding.AxisType.Auto,),
-        devices=jax.local_devices()[:1],
-    )
-    state = init_state(config.seed, model, optimizer, config.points, mesh)
-    generate, tables = make_generator(config, statistics)
-    tables = jax.device_put(tables)
-    keys = jax.random.split(jax.random.key(_SEED), repeats)
-    generator = measure(
-        lambda key, tables: generate(key, tables, batch),
-        [(key, tables) for key in keys],
-        repeats,
-    )
-    steps = make_train_steps(model, optimizer, generate, mesh, batch, steps=1)
-    training = measure(steps, [(state, tables)], repeats, donate=True)
-    return training.as_dict(batch) | {
-        "points": config.points,
-        "dtype": jnp.dtype(model.dtype).name,
-        "generator": generator.as_dict(batch),
-        "generator_share": generator.median_s / training.median_s,
     }

@@ -5,9 +5,10 @@
 Every figure is the median of the repeats after a first run, compilation apart, at the
 paper's settings (8501 points from 5 to 90 degrees, the bundled statistics). The
 repeats go through several batches of random crystals, the same for every stage. On a
-CPU, processes of their own measure memory, one core against all, and whether several
-virtual devices that share the batch beat one that uses all cores. With --compare,
-pymatgen and PyXtal do the same work on one core.
+CPU the stages are measured on one core, in a process of their own; others measure
+memory, one core against all, and whether several virtual devices that share the batch
+beat one that uses all cores. With --compare, pymatgen and PyXtal do the same work on
+one core.
 
 Nothing else should run on the machine meanwhile: the load before the start is printed.
 """
@@ -30,11 +31,12 @@ from experiments.generator_stages import (
     draw,
     time_devices,
     time_stages,
-    time_training,
+    time_stages_on_one_core,
 )
 from experiments.other_programs import time_pymatgen, time_pyxtal
 from experiments.stopwatch import circumstances, cores, peak_device_mib
 from experiments.throughput_figure import STAGES, draw_throughput
+from experiments.training_step import time_training
 from xrdjax.crystals.crystal import Structure
 from xrdjax.crystals.sites import sites_to_structure
 from xrdjax.errors import InputError, exit_on_input_error
@@ -75,18 +77,17 @@ def drawn_structures(bench: Bench) -> list[Structure]:
 def compare(stages: dict[str, Any], others: dict[str, Any]) -> list[dict[str, Any]]:
     """Crystals a second of each core: this program's beside others'.
 
-    This program's figure is that of the device, divided by its cores if it is a CPU.
+    This program's figure is that of one device, which is one core if it is a CPU.
     What it does is a little more than what pymatgen does, which forms no profile, and
     the drawing differs from PyXtal's, which keeps atoms at a distance.
     """
-    shares = cores() if jax.default_backend() == "cpu" else 1
     pairs = (
         ("patterns", "simulate_sites", "pymatgen", "peak lists", "crystals"),
         ("crystals", "draw and label check", "PyXtal", "crystals", "valid"),
     )
     rows = []
     for work, stage, program, other_work, successes in pairs:
-        ours = stages[stage]["per_second"] / shares
+        ours = stages[stage]["per_second"]
         theirs = others[program][successes] / others[program]["seconds"]
         rows.append(
             {
@@ -115,15 +116,17 @@ def benchmark(bench: Bench, with_others: bool) -> dict[str, Any]:
         "points": bench.simulation.diffractometer.points,
     }
     tell("the generator's stages")
-    numbers |= time_stages(bench)
-    numbers["peak_device_mib"] = peak_device_mib()
     if jax.default_backend() == "cpu":
+        numbers |= _apart(time_stages_on_one_core, bench)
         tell("memory, cores and devices")
         numbers["devices"] = time_all_devices(bench)
+    else:
+        numbers |= time_stages(bench)
+        numbers["peak_device_mib"] = peak_device_mib()
     tell("large crystals")
     numbers["scaling"] = time_scaling(bench)
     numbers["training"] = {}
-    for variant in ("quick", "10"):
+    for variant in ("quick", "10", "50"):
         tell(f"a training step of configs/resnet.py:{variant}")
         numbers["training"][variant] = time_training(variant, bench.repeats)
     if with_others:
@@ -153,7 +156,7 @@ def _generator_table(numbers: dict[str, Any]) -> list[str]:
         lines.append(f"{name:28}{row['ms_each']:14.3f}{share:9.1%}{compiled:>13}")
     speed = stages["synthetic_patterns"]["per_second"]
     lines.append(f"patterns: {speed:,.0f} / s, {speed * 3600:,.0f} / h")
-    if numbers["peak_device_mib"] is not None:
+    if numbers.get("peak_device_mib") is not None:
         lines.append(f"most memory of the device: {numbers['peak_device_mib']:.0f} MiB")
     return lines
 
@@ -184,14 +187,19 @@ def table(numbers: dict[str, Any]) -> str:
         f"jax {on['jax']}, commit {on['commit']}\n",
         *_generator_table(numbers),
         *_devices_table(numbers.get("devices", [])),
-        f"\n{columns}{'patterns / s':>14}{'generator':>11}{'compile / s':>13}",
+        f"\n{columns}{'patterns / s':>14}{'generator':>11}{'floor':>8}{'compile / s':>13}",
     ]
     for name, row in numbers["training"].items():
         lines.append(
             f"{name:10}{row['members']:7}{row['points']:8}{row['dtype']:>10}"
             f"{1000 * row['median_s']:11.0f}{row['per_second']:14,.0f}"
-            f"{row['generator_share']:11.1%}{row['compile_s']:13.1f}"
+            f"{row['generator_share']:11.1%}{row['floor_share']:8.1%}"
+            f"{row['compile_s']:13.1f}"
         )
+    lines.append(
+        "generator, floor: their time of the step's; the floor is the network's "
+        "operations\nat the speed of a plain matrix product"
+    )
     lines.append("\ntime for a crystal grows as a power of its size")
     for curve in numbers["scaling"]:
         ends = f"{curve['ms_each'][0]:.3f} to {curve['ms_each'][-1]:.3f} ms"

@@ -25,7 +25,7 @@ DEFAULT_SIMULATION = Simulation()
 _ATOMS = 64
 
 
-def _place_atoms(
+def place_atoms(
     sites: Sites, prior: Prior, atoms: Int[Array, " C"], size: int
 ) -> Crystal:
     """Crystals [C] with room for `size` atoms, placed up to the largest one's last."""
@@ -58,6 +58,25 @@ def _place_atoms(
     )
 
 
+def sites_cost(
+    sites: Sites, prior: Prior, simulation: Simulation
+) -> tuple[Int[Array, " B"], Float[Array, " B"]]:
+    """Atoms in the primitive cell [B] and estimated work [B] of drawn crystals."""
+
+    def one(sites):
+        group = sites.space_group
+        multiplicities = jnp.asarray(prior.wyckoff.primitive_multiplicity)[group]
+        present = sites.elements > 0
+        atoms = jnp.sum(jnp.where(present, multiplicities[sites.letters], 0))
+        symmetry = jax.tree.map(lambda x: jnp.asarray(x)[group], prior.symmetry)
+        cost = simulation_cost(
+            sites.lattice, symmetry, atoms, simulation.diffractometer
+        )
+        return atoms, cost
+
+    return jax.vmap(one)(sites)
+
+
 def simulate_sites(
     sites: Sites,
     sizes_nm: Float[Array, " B"],
@@ -67,25 +86,17 @@ def simulate_sites(
     limits: Limits,
 ) -> tuple[Float[Array, "B T"], Int[Array, ""]]:
     """Patterns of drawn crystals [B, T], and how many of them lack something."""
-    table = jnp.asarray(prior.wyckoff.primitive_multiplicity)
-    multiplicities = jax.vmap(lambda group, letters: table[group, letters])(
-        sites.space_group, sites.letters
-    )
-    atoms = jnp.sum(jnp.where(sites.elements > 0, multiplicities, 0), axis=1)
-
-    def cost(lattice, group, atoms):
-        symmetry = jax.tree.map(lambda x: jnp.asarray(x)[group], prior.symmetry)
-        return simulation_cost(lattice, symmetry, atoms, simulation.diffractometer)
+    atoms, cost = sites_cost(sites, prior, simulation)
 
     def simulate(batch):
         sites, atoms, sizes_nm = batch
-        crystals = _place_atoms(sites, prior, atoms, limits.max_atoms)
+        crystals = place_atoms(sites, prior, atoms, limits.max_atoms)
         return simulate_chunk(crystals, sizes_nm, grid, simulation)
 
     patterns, incomplete = map_in_chunks(
         simulate,
         (sites, atoms, sizes_nm),
-        jax.vmap(cost)(sites.lattice, sites.space_group, atoms),
+        cost,
         simulation.chunk_of(len(sizes_nm)),
     )
     return patterns, jnp.sum(incomplete)

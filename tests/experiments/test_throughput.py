@@ -55,6 +55,7 @@ def numbers():
         "points": 8501,
         "dtype": "float32",
         "generator_share": 0.25,
+        "floor_share": 0.375,
     }
     on = {"device": "abacus", "platform": "cpu", "devices": 1, "cores": 2}
     return {
@@ -167,22 +168,29 @@ def test_other_programs_are_given_crystals_that_they_can_take(monkeypatch):
     assert random["valid"] > 0
 
 
-def test_the_ratio_is_per_core_and_counts_what_others_finished(monkeypatch):
-    monkeypatch.setattr(throughput, "cores", lambda: 4)
+def test_the_ratio_is_per_core_and_counts_what_others_finished():
     stages = {name: stage(1.0) for name in PARTS}
     others = {
         "pymatgen": {"crystals": 50, "seconds": 5.0},
         "PyXtal": {"crystals": 8, "valid": 4, "seconds": 2.0},
     }
     patterns, crystals = compare(stages, others)
-    assert patterns["xrdjax_per_core"] == pytest.approx(250.0)
-    assert patterns["ratio"] == pytest.approx(25.0)
-    assert crystals["ratio"] == pytest.approx(125.0)
+    assert patterns["xrdjax_per_core"] == pytest.approx(1000.0)
+    assert patterns["ratio"] == pytest.approx(100.0)
+    assert crystals["ratio"] == pytest.approx(500.0)
 
 
 def test_the_table_holds_every_stage_and_every_comparison(numbers):
     lines = table(numbers)
-    for word in (*PARTS, "abacus", "commit abc", "25.0%", "pymatgen", "no crystal"):
+    for word in (
+        *PARTS,
+        "abacus",
+        "commit abc",
+        "25.0%",
+        "37.5%",
+        "pymatgen",
+        "no crystal",
+    ):
         assert word in lines
     # the whole takes 16 ms a crystal
     assert "patterns: 62 / s, 225,000 / h" in lines

@@ -78,7 +78,7 @@ class Simulation:
         return math.ceil(room / _REFLECTIONS) * _REFLECTIONS
 
 
-def _find(crystals: Crystal, simulation: Simulation) -> Reflections:
+def chunk_reflections(crystals: Crystal, simulation: Simulation) -> Reflections:
     """Reflections of each crystal of a chunk, [C, H]."""
     s_range = simulation.diffractometer.s_range
     box = jax.vmap(lambda a, g: index_box(a, g, s_range[1]))(
@@ -206,7 +206,7 @@ def simulate_chunk(
         Patterns [C, T] with maximum 1, and whether something had no room [C].
     """
     wavelength = simulation.diffractometer.wavelength
-    found = _find(crystals, simulation)
+    found = chunk_reflections(crystals, simulation)
     atom_blocks = -(-jnp.max(jnp.sum(crystals.occupancies > 0, axis=1)) // ATOM_BLOCK)
     atoms = jax.vmap(
         lambda one: _scatterers(one, simulation.max_elements, atom_blocks)
