@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from xrdjax.crystals.crystal import SAME_ATOM, Structure
 from xrdjax.crystals.draws import draw_lattice
@@ -105,7 +105,7 @@ _draw_lattices = jax.jit(jax.vmap(draw_lattice, in_axes=(0, None, 0, 0)))
 
 
 def redraw_cells(
-    key: jax.Array,
+    key: Key[Array, ""],
     prior: Prior,
     structures: Sequence[Structure],
     groups: Int[np.ndarray, " n"],
@@ -138,8 +138,8 @@ def redraw_cells(
 
 
 def _changes(structure: Structure, what: What) -> bool:
-    number = structure.space_group
-    if what.cell and space_group(number).lattice_system != "cubic":
+    group = space_group(structure.space_group or 1)
+    if what.cell and group.lattice_system != "cubic":
         return True
     places = np.unique(structure.positions, axis=0)
     return what.coordinates and any(
@@ -148,13 +148,13 @@ def _changes(structure: Structure, what: What) -> bool:
 
 
 def redraw(
+    key: Key[Array, ""],
     structures: Sequence[Structure],
     type_keys: Sequence[str],
     groups: Int[np.ndarray, " n"],
     prior: Prior,
     what: What,
     *,
-    seed: int,
     symprec: float,
     max_edge: float,
     processes: int | None = None,
@@ -166,12 +166,12 @@ def redraw(
     multiplicities; spglib tells, as it told the label.
 
     Args:
+        key: random key.
         structures: n crystals in the reference settings of their space groups.
         type_keys: n structure types.
         groups: [n] rows of the space groups in the statistics.
         prior: statistics.
         what: is drawn anew.
-        seed: of the draws.
         symprec: tolerance of spglib, angstrom.
         max_edge: longest edge of a cell, angstrom.
         processes: how many to use; all cores without it.
@@ -181,7 +181,7 @@ def redraw(
     done: dict[int, Structure] = {
         i: structures[i] for i in np.flatnonzero(~changed).tolist()
     }
-    key = jax.random.key(seed)
+    entropy = np.asarray(jax.random.key_data(key)).tolist()
     drawn = 0
     for attempt in range(MAX_TRIES):
         rows = [i for i in range(len(structures)) if i not in done]
@@ -198,7 +198,7 @@ def redraw(
             if crystal is None or max(crystal.unit_cell[:3]) > max_edge:
                 continue
             if what.coordinates:
-                rng = np.random.default_rng([seed, i, attempt])
+                rng = np.random.default_rng([*entropy, i, attempt])
                 crystal = redraw_coordinates(rng, crystal)
             fresh[i] = crystal
         # a number for a name, to know the crystals again

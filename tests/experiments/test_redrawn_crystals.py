@@ -30,7 +30,7 @@ KNOWN = [analyse(gallery(name)) for name in NAMES]
 KNOWN = [analysis for analysis in KNOWN if analysis.space_group in GROUPS]
 # x, y, z that are no special position's, and 1 for the constants of a map.
 GENERAL = np.array([0.1379, 0.2843, 0.4127, 1.0])
-LIMITS = {"seed": 0, "symprec": 0.01, "max_edge": 500.0}
+LIMITS = {"symprec": 0.01, "max_edge": 500.0}
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,9 @@ def prior():
     return jax.device_put(make_prior(STATISTICS))
 
 
-def redraw_known(prior, what, known=KNOWN, **changes):
+def redraw_known(prior, what, known=KNOWN, seed=0, **changes):
     return redraw(
+        jax.random.key(seed),
         [a.standard for a in known],
         [a.type_key for a in known],
         np.array([group_index(STATISTICS, a.space_group) for a in known]),
