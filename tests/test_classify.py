@@ -101,7 +101,7 @@ def test_the_most_probable_come_first(run):
 
 
 def command(monkeypatch, run, *arguments):
-    monkeypatch.setattr(command_line, "load_run", lambda workdir: run)
+    monkeypatch.setattr(command_line, "load_network", lambda workdir: run)
     try:
         command_line.main([str(argument) for argument in arguments])
     except SystemExit as end:

@@ -17,7 +17,7 @@ LAYERS = (
     {"train_step"},
     {"config"},
     {"checkpoints"},
-    {"classify", "real_crystals"},
+    {"classify", "pretrained", "real_crystals"},
     {"answers"},
     {"report", "report_figures"},
     {"evaluate"},

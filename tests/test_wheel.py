@@ -15,6 +15,15 @@ from xrdjax.crystals.cif import write_cif
 from xrdjax.crystals.gallery import gallery, gallery_names
 
 ROOT = Path(__file__).parents[1]
+# Of a trained network; where none is in the checkout, empty files stand for it.
+PRETRAINED = (
+    "LICENSE",
+    "config.json",
+    "params.npz",
+    "report.json",
+    "report.md",
+    "statistics.npz",
+)
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -59,6 +68,10 @@ def wheel(tmp_path_factory) -> Path:
         shutil.copy(ROOT / name, source)
     rubbish = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "xrdjax", source / "xrdjax", ignore=rubbish)
+    weights = source / "xrdjax/data/pretrained"
+    weights.mkdir(parents=True, exist_ok=True)
+    for name in PRETRAINED:
+        (weights / name).touch()
     command = [sys.executable, "-m", "build", "--wheel", str(source)]
     if has_setuptools():  # otherwise pip fetches one
         command.append("--no-isolation")
@@ -85,9 +98,9 @@ def python(wheel, tmp_path_factory) -> Path:
 def test_wheel_holds_every_module_and_all_data_and_nothing_else(wheel):
     expected = {
         path.relative_to(ROOT).as_posix()
-        for pattern in ("*.py", "*.npz", "*.cif")
+        for pattern in ("*.py", "*.npz", "*.cif", "data/pretrained/*")
         for path in (ROOT / "xrdjax").rglob(pattern)
-    }
+    } | {f"xrdjax/data/pretrained/{name}" for name in PRETRAINED}
     names = set(zipfile.ZipFile(wheel).namelist())
     inside = {name for name in names if ".dist-info/" not in name}
     assert inside == expected

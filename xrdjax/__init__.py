@@ -20,6 +20,7 @@ from xrdjax.diffraction.profiles import profile_grid
 from xrdjax.errors import InputError
 from xrdjax.patterns import read_pattern, resample
 from xrdjax.pipeline import Simulation, patterns_of_structures, synthetic_patterns
+from xrdjax.pretrained import load_pretrained
 
 __version__ = "0.1.0"
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "gallery",
     "gallery_names",
     "group_index",
+    "load_pretrained",
     "load_run",
     "load_statistics",
     "make_prior",

@@ -2,7 +2,8 @@
 
     python -m xrdjax.evaluate --workdir=DIR --crystals=PATH
 
-writes report.json, report.md and figures.
+writes report.json, report.md and figures; --pretrained, in place of --workdir, takes
+the network that comes with the program.
 """
 
 import argparse
@@ -17,13 +18,14 @@ import jax
 
 from xrdjax import pipeline, report
 from xrdjax.answers import Answers, Draw, Simulate, answer_crystals, answer_synthetic
-from xrdjax.checkpoints import STATISTICS, Run, load_run
+from xrdjax.checkpoints import STATISTICS, Run
 from xrdjax.config import make_generator, make_simulation
 from xrdjax.crystals.cif import Reading, read_crystals
 from xrdjax.crystals.gallery import gallery_structures
 from xrdjax.crystals.statistics import read_provenance
 from xrdjax.diffraction.reflections import INDEX_LIMIT
 from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.pretrained import PRETRAINED, add_network_flags, load_network
 from xrdjax.real_crystals import select_crystals, split_of
 from xrdjax.report_figures import draw_report_figures
 
@@ -161,7 +163,7 @@ def evaluate_run(
     """Evaluates the newest checkpoint of a run, writes the report, prints a summary.
 
     Args:
-        workdir: work directory of the run.
+        workdir: work directory of the run, or a folder of weights.
         crystals: CIF file, folder or zip of known crystals; by default what the
             run's configuration names, if anything.
         split: "held_out" takes only crystals of the structure types kept out of the
@@ -169,7 +171,8 @@ def evaluate_run(
             statistics name such types.
         synthetic: number of fresh random crystals; by default as configured.
         out: JSON file to write, with a page (.md) and a folder of figures of the
-            same name beside it; by default report.json in the work directory.
+            same name beside it; by default report.json in the work directory, for
+            the pretrained weights in the current one.
         overwrite: whether an earlier report may be replaced.
         draw: generator of diffractograms; by default that of the training.
         simulate: diffractograms of given structures; by default those of the
@@ -185,9 +188,10 @@ def evaluate_run(
     """
     began = time.perf_counter()
     workdir = Path(workdir)
-    out = workdir / "report.json" if out is None else Path(out)
+    folder = Path() if workdir == PRETRAINED else workdir  # which is not ours to fill
+    out = folder / "report.json" if out is None else Path(out)
     _check_out(out, overwrite)
-    run = load_run(workdir)
+    run = load_network(workdir)
     provenance = read_provenance(workdir / STATISTICS)
     chosen = _choose_split(split, provenance)
     crystals = crystals or run.config.crystals
@@ -261,9 +265,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         epilog="Held out are the structure types that the run's statistics were not "
         "made from; their file names the fraction and the seed.",
     )
-    parser.add_argument(
-        "--workdir", type=Path, required=True, help="work directory of a training run"
-    )
+    add_network_flags(parser)
     parser.add_argument(
         "--crystals",
         type=Path,
@@ -284,7 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--out",
         type=Path,
         help="JSON file for the report; a page and figures go beside it (default: "
-        "report.json in the work directory)",
+        "report.json in the work directory; in the current one with --pretrained)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier report"

@@ -71,7 +71,7 @@ def percent(part: Mapping, interval: bool = True) -> str:
     return text
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A Markdown table; the first column is text, the others are numbers."""
     lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
@@ -118,11 +118,11 @@ def _set_section(part: Mapping) -> list[str]:
     """Counts, crystal systems and groups of one set of patterns."""
     lines = [f"## {part['title'].capitalize()}", "", part["description"], ""]
     counts = [[name.replace("_", " "), n] for name, n in part["counts"].items()]
-    lines += [_table(["crystals", "number"], counts), ""]
+    lines += [table(["crystals", "number"], counts), ""]
     if part.get("failures"):
         reasons = Counter(failure["reason"] for failure in part["failures"])
         listed = reasons.most_common(_MOST_REASONS)
-        lines += [_table(["why not read or analysed", "number"], listed), ""]
+        lines += [table(["why not read or analysed", "number"], listed), ""]
         if len(reasons) > len(listed):
             lines += [f"and {len(reasons) - len(listed)} more reasons.", ""]
     score = part["score"]
@@ -136,7 +136,7 @@ def _set_section(part: Mapping) -> list[str]:
         [name, p["top1"]["count"], percent(p["top1"]), percent(p["top5"])]
         for name, p in score["by_crystal_system"].items()
     ]
-    lines += [_table(["crystal system", "patterns", "top-1 / %", "top-5 / %"], rows)]
+    lines += [table(["crystal system", "patterns", "top-1 / %", "top-5 / %"], rows)]
     rows = [
         [
             f"{p['space_group']} {space_group(p['space_group']).hermann_mauguin}",
@@ -147,7 +147,7 @@ def _set_section(part: Mapping) -> list[str]:
         for p in score["by_space_group"]
     ]
     header = ["space group", "patterns", "top-1 / %", "top-5 / %"]
-    return [*lines, "", _table(header, rows), ""]
+    return [*lines, "", table(header, rows), ""]
 
 
 def to_markdown(report: Mapping) -> str:
@@ -191,7 +191,7 @@ def to_markdown(report: Mapping) -> str:
         "top-5 by frequency",
     ]
     lines += [
-        _table(header, rows),
+        table(header, rows),
         "",
         _LEGEND,
         "",

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from examples import general_lattice
 
 from xrdjax.crystals.lattices import (
     lattice_from_parameters,
@@ -12,8 +13,10 @@ from xrdjax.crystals.lattices import (
     parameters_from_lattice,
     reciprocal_lattice,
     reciprocal_metric,
+    symmetric_lattice,
     unit_cell_volume,
 )
+from xrdjax.crystals.space_groups import space_group
 
 
 def _random_cells(count: int) -> np.ndarray:
@@ -116,3 +119,17 @@ def test_the_rhombohedral_cell_of_calcite_has_its_textbook_volume():
     lattice = lattice_from_parameters(6.375, 6.375, 6.375, alpha, alpha, alpha)
     hexagonal = 4.990**2 * 17.061 * np.sin(np.pi / 3)
     np.testing.assert_allclose(unit_cell_volume(lattice), hexagonal / 3, rtol=2e-3)
+
+
+@pytest.mark.parametrize("number", (1, 14, 62, 139, 166, 194, 225))
+def test_a_lattice_with_rounding_becomes_just_as_symmetric_as_its_group(number):
+    rotations = space_group(number).rotations
+    exact = general_lattice(number)
+    noise = np.random.default_rng(number).normal(0, 1e-6, (3, 3))
+    lattice = symmetric_lattice(exact + noise, rotations)
+    metric = metric_tensor(lattice)
+    for rotation in rotations:
+        turned = rotation.T @ metric @ rotation
+        np.testing.assert_allclose(turned, metric, atol=1e-12 * metric.max())
+    np.testing.assert_allclose(metric, metric_tensor(exact), atol=1e-4)
+    assert lattice[0, 1] == lattice[0, 2] == 0 < np.linalg.det(lattice)

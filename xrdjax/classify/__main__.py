@@ -1,6 +1,8 @@
 """Names the space group of a measured powder pattern.
 
 python -m xrdjax.classify --workdir=DIR --pattern=FILE.xy
+
+or --pretrained, for the network that comes with the program, in place of --workdir.
 """
 
 import argparse
@@ -9,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from xrdjax.checkpoints import load_run
 from xrdjax.classify import classify, grid_deg, most_probable
 from xrdjax.crystals.space_groups import space_group
 from xrdjax.errors import exit_on_input_error
 from xrdjax.patterns import read_pattern, resample
+from xrdjax.pretrained import add_network_flags, load_network
 
 # Share of the range whose absence is not worth a warning.
 _NEGLIGIBLE = 0.005
@@ -21,7 +23,7 @@ _NEGLIGIBLE = 0.005
 
 def _answer(arguments: argparse.Namespace) -> str:
     two_theta, intensity = read_pattern(arguments.pattern)
-    run = load_run(arguments.workdir)
+    run = load_network(arguments.workdir)
     grid = grid_deg(run)
     pattern = resample(two_theta, intensity, grid, arguments.subtract_background)
     best = most_probable(run, classify(run, pattern[None], batch_size=1)[0])
@@ -56,9 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m xrdjax.classify",
         description="Names the five most probable space groups of a powder pattern.",
     )
-    parser.add_argument(
-        "--workdir", type=Path, required=True, help="work directory of a training run"
-    )
+    add_network_flags(parser)
     parser.add_argument(
         "--pattern",
         type=Path,

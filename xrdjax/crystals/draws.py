@@ -136,13 +136,19 @@ def _draw_volume(
     return atoms * (factor + bandwidths[1] * jax.random.normal(noise_key))
 
 
-def _draw_lattice(
+def draw_lattice(
     key: Key[Array, ""], prior: Prior, group: Int[Array, ""], volume: Float[Array, ""]
 ) -> tuple[Float[Array, "3 3"], Bool[Array, ""]]:
     """Conventional cell of a volume, and whether there is one.
 
     The shape, (a, b, c) / V^(1/3) and the angles, is that of a known crystal of
     the lattice system plus kernel noise on the free parameters.
+
+    Args:
+        key: random key.
+        prior: statistics.
+        group: [] row of the space group in the statistics.
+        volume: [] cubic angstrom.
     """
     choice_key, noise_key = jax.random.split(key)
     statistics = prior.statistics
@@ -182,7 +188,7 @@ def draw_sites(
     multiplicities = jnp.asarray(wyckoff.multiplicity)[number, letters]
     per_site = multiplicities * jnp.asarray(prior.atomic_volumes)[elements]
     volume = _draw_volume(volume_key, prior, group, jnp.sum(per_site))
-    lattice, closed = _draw_lattice(shape_key, prior, group, volume)
+    lattice, closed = draw_lattice(shape_key, prior, group, volume)
     primitive = jnp.asarray(wyckoff.primitive_multiplicity)[number, letters]
     crystal = Sites(
         group=group,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float, Int
 
 AnyArray = TypeVar("AnyArray", bound=Array | np.ndarray)
 
@@ -113,6 +113,25 @@ def metric_tensor(lattice: Float[AnyArray, "3 3"]) -> Float[AnyArray, "3 3"]:
     """
     xp = _namespace(lattice)
     return xp.sum(lattice[:, None, :] * lattice[None, :, :], axis=-1)
+
+
+def symmetric_lattice(
+    lattice: Float[np.ndarray, "3 3"], rotations: Int[np.ndarray, "G 3 3"]
+) -> Float[np.ndarray, "3 3"]:
+    """The lattice just as symmetric as a group wants it, with a along x; on the host.
+
+    The mean of the metric tensor over the group, G' = 1/|P| sum_W W^T G W, obeys
+    W^T G' W = G' for each W.
+
+    Args:
+        lattice: [3, 3] rows a, b, c, angstrom, symmetric up to rounding.
+        rotations: [G, 3, 3] of the group, each as often as any other.
+    """
+    rotations = rotations.astype(float)
+    metric = metric_tensor(lattice.astype(float))
+    return np.linalg.cholesky(
+        np.mean(rotations.transpose(0, 2, 1) @ metric @ rotations, axis=0)
+    )
 
 
 def reciprocal_lattice(lattice: Float[AnyArray, "3 3"]) -> Float[AnyArray, "3 3"]:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from xrdjax.crystals.asymmetric_unit import lattice_from_cell
 from xrdjax.crystals.crystal import Crystal, Structure
-from xrdjax.crystals.lattices import metric_tensor, parameters_from_lattice
+from xrdjax.crystals.lattices import parameters_from_lattice, symmetric_lattice
 from xrdjax.crystals.prior import Prior
 from xrdjax.crystals.space_groups import space_group
 from xrdjax.crystals.symmetry_search import reference_operations
@@ -106,11 +106,9 @@ def sites_to_structure(sites: Sites, name: str) -> Structure:
         wyckoff[letter].maps[0] @ [*x, 1.0]
         for letter, x in zip(letters, free, strict=True)
     ]
-    # float32 makes right angles crooked; the mean over the group does not: W^T G W = G
-    rotations = group.rotations.astype(float)
-    metric = metric_tensor(np.asarray(sites.lattice, float))
-    metric = np.mean(rotations.transpose(0, 2, 1) @ metric @ rotations, axis=0)
-    cell = parameters_from_lattice(np.linalg.cholesky(metric))
+    # float32 makes right angles crooked
+    lattice = symmetric_lattice(np.asarray(sites.lattice), group.rotations)
+    cell = parameters_from_lattice(lattice)
     cell[3:] = np.rad2deg(cell[3:])
     all_rotations, translations = reference_operations(number)
     return Structure(
