@@ -6,6 +6,7 @@ writes report.json, report.md and figures.
 """
 
 import argparse
+import dataclasses
 import hashlib
 import json
 import os
@@ -14,8 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jax
+from jax.sharding import Mesh
+from jax.tree_util import Partial
 
-from xrdjax import pipeline, report
+from xrdjax import devices, pipeline, report
 from xrdjax.answers import Answers, Draw, Simulate, answer_crystals, answer_synthetic
 from xrdjax.checkpoints import STATISTICS, Run, load_run
 from xrdjax.config import make_generator, make_simulation
@@ -32,6 +35,7 @@ SPLITS = ("held_out", "all")
 
 def _crystal_set(
     run: Run,
+    mesh: Mesh,
     reading: Reading,
     split: tuple[float, int] | None,
     simulate: Simulate,
@@ -49,7 +53,7 @@ def _crystal_set(
         max_edge=0.99 * INDEX_LIMIT / s_max,  # more has no Miller indices here
         progress=progress,
     )
-    answers = answer_crystals(run, selection, simulate, progress)
+    answers = answer_crystals(run, mesh, selection, simulate, progress)
     part = {
         "counts": selection.counts,
         "failures": [vars(failure) for failure in selection.failures],
@@ -62,16 +66,16 @@ def _read_gallery() -> Reading:
     return Reading(tuple(gallery_structures().values()), ())
 
 
-def _generators(run: Run) -> tuple[Draw, Simulate]:
+def _generators(run: Run, mesh: Mesh) -> tuple[Partial, Simulate]:
     """Simulators of random and of given crystals, as the run was trained on."""
     draw, tables = make_generator(run.config, run.statistics)
-    tables = jax.device_put(tables)
     simulation = make_simulation(run.config)
 
     def simulate(structures, sizes_nm):
-        return pipeline.patterns_of_structures(structures, simulation, sizes_nm)
+        return pipeline.patterns_of_structures(structures, simulation, sizes_nm, mesh)
 
-    return lambda key, batch_size: draw(key, tables, batch_size), simulate
+    # its tables are seen, and become arguments of what is compiled
+    return Partial(draw, tables=devices.replicate(tables, mesh)), simulate
 
 
 def _about_crystals(path: str, split: tuple[float, int] | None) -> dict:
@@ -157,7 +161,7 @@ def evaluate_run(
     draw: Draw | None = None,
     simulate: Simulate | None = None,
     progress: bool = True,
-) -> dict:
+) -> dict | None:
     """Evaluates the newest checkpoint of a run, writes the report, prints a summary.
 
     Args:
@@ -177,7 +181,7 @@ def evaluate_run(
         progress: whether to show bars.
 
     Returns:
-        The report, as written to JSON.
+        The report, as written to JSON; None in all processes but the first.
 
     Raises:
         InputError: there is no such run, crystals or split, or the report exists and
@@ -187,19 +191,24 @@ def evaluate_run(
     workdir = Path(workdir)
     out = workdir / "report.json" if out is None else Path(out)
     _check_out(out, overwrite)
+    mesh = devices.local_mesh()
     run = load_run(workdir)
+    run = dataclasses.replace(run, params=devices.replicate(run.params, mesh))
     provenance = read_provenance(workdir / STATISTICS)
     chosen = _choose_split(split, provenance)
     crystals = crystals or run.config.crystals
     reading = read_crystals(crystals, progress=progress) if crystals else None
     count = run.config.evaluation.synthetic if synthetic is None else synthetic
-    if draw is None or simulate is None:
-        standard = _generators(run)
-        draw, simulate = draw or standard[0], simulate or standard[1]
+    drawn = None if draw is None else Partial(draw)
+    if drawn is None or simulate is None:
+        standard = _generators(run, mesh)
+        drawn, simulate = drawn or standard[0], simulate or standard[1]
 
     sets, answers = {}, {}
     if count:
-        answers["synthetic"], generator = answer_synthetic(run, draw, count, progress)
+        answers["synthetic"], generator = answer_synthetic(
+            run, mesh, drawn, count, progress
+        )
         sets["synthetic"] = {
             "title": "synthetic crystals",
             "description": "Fresh random crystals, drawn as in training.",
@@ -211,17 +220,19 @@ def evaluate_run(
     if reading is not None:
         about = _about_crystals(str(crystals), chosen)
         part, answers["crystals"] = _crystal_set(
-            run, reading, chosen, simulate, progress
+            run, mesh, reading, chosen, simulate, progress
         )
         sets["crystals"] = about | part
     part, answers["gallery"] = _crystal_set(
-        run, _read_gallery(), None, simulate, progress=False
+        run, mesh, _read_gallery(), None, simulate, progress=False
     )
     sets["gallery"] = {
         "title": "gallery",
         "description": "The crystals that come with the program, whatever their type.",
     } | part
 
+    if not devices.is_first():
+        return None
     result = {
         "run": _about_run(run, workdir, provenance),
         "time_utc": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),

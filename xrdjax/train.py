@@ -224,7 +224,7 @@ def train(
 
 def train_and_evaluate(
     config: ml_collections.ConfigDict, workdir: str | Path
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Trains a network, then measures and reports how good it is."""
     train(config, workdir)
     return evaluate_run(workdir)
