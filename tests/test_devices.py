@@ -51,17 +51,17 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def one_process(folder):
-    """What a process with eight devices leaves after 100 steps."""
-    finish(launch("shared_run.py", folder / "one", 8))
+    """What a process with four devices leaves after 100 steps."""
+    finish(launch("shared_run.py", folder / "one", 4))
     return np.load(folder / "one.0.npz")
 
 
 @pytest.fixture(scope="module")
 def two_processes(folder):
-    """What two processes with four devices each leave; and what the second prints."""
+    """What two processes with two devices each leave; and what the second prints."""
     address = f"localhost:{free_port()}"
     started = [
-        launch("shared_run.py", folder / "two", 4, address, 2, number)
+        launch("shared_run.py", folder / "two", 2, address, 2, number)
         for number in (0, 1)
     ]
     try:
@@ -80,17 +80,17 @@ def parameters(saved):
 def test_two_processes_agree_on_parameters_after_100_steps(two_processes):
     (first, second), _ = two_processes
     assert first["step"] == second["step"] == 100
-    assert first["devices"] == second["devices"] == 8
+    assert first["devices"] == second["devices"] == 4
     assert len(parameters(first)) > 20
     for name, value in parameters(first).items():
         np.testing.assert_array_equal(second[name], value)
 
 
-def test_two_processes_of_four_devices_train_as_one_process_of_eight(
+def test_two_processes_of_two_devices_train_as_one_process_of_four(
     one_process, two_processes
 ):
     first = two_processes[0][0]
-    assert one_process["devices"] == 8
+    assert one_process["devices"] == 4
     for name, value in parameters(one_process).items():
         np.testing.assert_allclose(first[name], value, atol=1e-3)
 

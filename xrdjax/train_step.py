@@ -13,6 +13,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, UInt32
 
@@ -119,7 +120,9 @@ def make_train_steps(
             state.params
         )
         accuracy = (logits.argmax(-1) == labels).mean()
-        loss, accuracy, gradients = jax.lax.pmean((loss, accuracy, gradients), AXIS)
+        # one message for all of them, where each takes its time between processes
+        flat, unflatten = ravel_pytree((loss, accuracy, gradients))
+        loss, accuracy, gradients = unflatten(jax.lax.pmean(flat, AXIS))
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         state = dataclasses.replace(
             state,
