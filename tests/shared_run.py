@@ -12,16 +12,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from xrdjax import devices, evaluate
+from xrdjax import checkpoints, devices, evaluate, train
 from xrdjax.crystals.cif import Reading
 from xrdjax.crystals.gallery import gallery
 from xrdjax.errors import InputError
-from xrdjax.train import train
+from xrdjax.models.resnet import ResNet
 
 POINTS = 64
 get_config = runpy.run_path(str(Path(__file__).parents[1] / "configs/resnet.py"))[
     "get_config"
 ]
+
+
+def small_model(config, outputs):
+    """One block, because a whole network takes long to compile."""
+    return ResNet((1,), False, outputs=outputs, width=4, groups=2)
 
 
 def draw(key, tables, batch_size):
@@ -75,12 +80,12 @@ def main(workdir, cpu_devices, address=None, processes=None, process=None):
             "checkpoint_every": 50,
             "batch_size": 8,
             "points": POINTS,
-            "model": {"width": 2, "groups": 1},
             "optimizer": {"learning_rate": 1e-3},
             "evaluation": {"batch_size": 4},
         }
     )
-    state = train(config, workdir, draw)
+    train.make_model = checkpoints.make_model = small_model
+    state = train.train(config, workdir, draw)
     mesh = devices.global_mesh()
     with Path(f"{workdir}.{jax.process_index()}.npz").open("wb") as file:
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state.params)]

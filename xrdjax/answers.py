@@ -19,9 +19,18 @@ from tqdm import tqdm
 
 from xrdjax.checkpoints import Run
 from xrdjax.classify import classify
+from xrdjax.config import make_generator, make_simulation
 from xrdjax.crystals.crystal import Structure
-from xrdjax.devices import AXIS, gather_shares, is_first, per_device, share_of_process
+from xrdjax.devices import (
+    AXIS,
+    gather_shares,
+    is_first,
+    per_device,
+    replicate,
+    share_of_process,
+)
 from xrdjax.metrics import mean_over_types, score, top_k_hits
+from xrdjax.pipeline import patterns_of_structures
 from xrdjax.real_crystals import Selection
 
 # (key, batch size B) -> patterns [B, T], labels [B], counts.
@@ -101,6 +110,23 @@ class Answers:
             mean, count = mean_over_types(hits, type_keys)
             result["by_structure_type"] = {"types": count, "top1_mean": mean}
         return result
+
+
+def generators(
+    run: Run, mesh: Mesh, draw: Draw | None, simulate: Simulate | None
+) -> tuple[Partial, Simulate]:
+    """Simulators of random and of given crystals: these, or those of the training."""
+    if draw is not None and simulate is not None:
+        return Partial(draw), simulate
+    standard_draw, tables = make_generator(run.config, run.statistics)
+    simulation = make_simulation(run.config)
+
+    def standard_simulate(structures, sizes_nm):
+        return patterns_of_structures(structures, simulation, sizes_nm, mesh)
+
+    # its tables are seen, and become arguments of what is compiled
+    standard = Partial(standard_draw, tables=replicate(tables, mesh))
+    return Partial(draw) if draw else standard, simulate or standard_simulate
 
 
 @functools.partial(jax.jit, static_argnames=("batch_size", "mesh"))

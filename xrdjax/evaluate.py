@@ -16,12 +16,18 @@ from pathlib import Path
 
 import jax
 from jax.sharding import Mesh
-from jax.tree_util import Partial
 
-from xrdjax import devices, pipeline, report
-from xrdjax.answers import Answers, Draw, Simulate, answer_crystals, answer_synthetic
+from xrdjax import devices, report
+from xrdjax.answers import (
+    Answers,
+    Draw,
+    Simulate,
+    answer_crystals,
+    answer_synthetic,
+    generators,
+)
 from xrdjax.checkpoints import STATISTICS, Run, load_run
-from xrdjax.config import make_generator, make_simulation
+from xrdjax.config import make_simulation
 from xrdjax.crystals.cif import Reading, read_crystals
 from xrdjax.crystals.gallery import gallery_structures
 from xrdjax.crystals.statistics import read_provenance
@@ -64,18 +70,6 @@ def _crystal_set(
 
 def _read_gallery() -> Reading:
     return Reading(tuple(gallery_structures().values()), ())
-
-
-def _generators(run: Run, mesh: Mesh) -> tuple[Partial, Simulate]:
-    """Simulators of random and of given crystals, as the run was trained on."""
-    draw, tables = make_generator(run.config, run.statistics)
-    simulation = make_simulation(run.config)
-
-    def simulate(structures, sizes_nm):
-        return pipeline.patterns_of_structures(structures, simulation, sizes_nm, mesh)
-
-    # its tables are seen, and become arguments of what is compiled
-    return Partial(draw, tables=devices.replicate(tables, mesh)), simulate
 
 
 def _about_crystals(path: str, split: tuple[float, int] | None) -> dict:
@@ -199,10 +193,7 @@ def evaluate_run(
     crystals = crystals or run.config.crystals
     reading = read_crystals(crystals, progress=progress) if crystals else None
     count = run.config.evaluation.synthetic if synthetic is None else synthetic
-    drawn = None if draw is None else Partial(draw)
-    if drawn is None or simulate is None:
-        standard = _generators(run, mesh)
-        drawn, simulate = drawn or standard[0], simulate or standard[1]
+    drawn, simulate = generators(run, mesh, draw, simulate)
 
     sets, answers = {}, {}
     if count:
