@@ -44,6 +44,7 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.checkpoint_every = 9_000  # steps
     config.checkpoints_kept = 2
     config.cpu_devices = 1  # into which JAX parts a CPU; each draws its share
+    config.distributed = "off"  # or "auto": processes that the cluster started
     config.compilation_cache = ""  # folder for compiled programs; empty: none
 
     # Crystals.
@@ -75,7 +76,7 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     # The report at the end of training.
     config.crystals = ""  # CIF file, folder or zip of known crystals; empty: none
     config.evaluation = evaluation = ml_collections.ConfigDict()
-    evaluation.batch_size = 128  # diffractograms at once
+    evaluation.batch_size = 128  # diffractograms at once on each device
     evaluation.synthetic = 10_000  # fresh random crystals
 
     if arg == "quick":

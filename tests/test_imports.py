@@ -12,7 +12,7 @@ LAYERS = (
     {"errors", "phases", "chunks"},
     {"crystals"},
     {"diffraction"},
-    {"models", "patterns", "metrics", "figures"},
+    {"devices", "models", "patterns", "metrics", "figures"},
     {"pipeline"},
     {"train_step"},
     {"config"},

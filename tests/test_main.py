@@ -97,6 +97,17 @@ def test_flags_change_the_configuration_that_is_trained(folder, monkeypatch):
     check_config(config)
 
 
+def test_flags_make_the_process_one_of_many(folder, monkeypatch):
+    calls = []
+    monkeypatch.setattr(main.devices, "start", lambda *args: calls.append(args))
+    monkeypatch.setattr(main, "train_and_evaluate", lambda *args: None)
+    flags = ["--coordinator_address=node1:7000", "--num_processes=4", "--process_id=3"]
+    settings = ["--config.distributed=auto", "--config.cpu_devices=2", "--workdir=run"]
+    monkeypatch.setattr(sys, "argv", ["xrdjax.main", CONFIG, *flags, *settings])
+    main.main(main.parse_flags(sys.argv))
+    assert calls == [("auto", "node1:7000", 4, 3, 2)]
+
+
 @pytest.mark.parametrize("argument", ["10", "18", "34", "50", "101", "quick"])
 def test_every_variant_of_the_configuration_is_sound_and_locked(argument):
     config = runpy.run_path(str(ROOT / "configs/resnet.py"))["get_config"](argument)

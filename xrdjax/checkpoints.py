@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jaxtyping import Int
 
+from xrdjax import devices
 from xrdjax.config import make_model, read_config
 from xrdjax.crystals.statistics import Statistics, load_statistics
 from xrdjax.errors import InputError
@@ -89,6 +91,11 @@ def save(workdir: Path, step: int, items: dict[str, Any], kept: int) -> None:
     with _manager(workdir, kept) as manager:
         manager.save(step, args=ocp.args.Composite(**saves))
         steps = manager.all_steps()
+    devices.on_first(lambda: _write_checksums(workdir, step, steps))
+
+
+def _write_checksums(workdir: Path, step: int, steps: Sequence[int]) -> None:
+    """Adds that of a step to those of the steps that are kept."""
     checksums = _read_checksums(workdir)
     checksums[str(step)] = _checksum(workdir / CHECKPOINTS / str(step))
     checksums = {name: checksums[name] for name in map(str, steps) if name in checksums}
@@ -134,6 +141,8 @@ def restore(
                     "from the beginning"
                 )
             return None
+        # none may be deleted that another process still compares
+        devices.barrier("checkpoints compared")
         for broken in damaged:
             warnings.warn(
                 f"the checkpoint {str(workdir / CHECKPOINTS / str(broken))!r} is "

@@ -17,6 +17,7 @@ from jaxtyping import Array
 
 from xrdjax.crystals.prior import Limits, Prior, make_prior
 from xrdjax.crystals.statistics import Statistics
+from xrdjax.devices import DISTRIBUTED
 from xrdjax.diffraction.batches import Simulation
 from xrdjax.diffraction.diffractometer import Diffractometer
 from xrdjax.diffraction.profiles import ProfileGrid, profile_grid
@@ -34,6 +35,7 @@ _FREE = {
     "checkpoint_every",
     "checkpoints_kept",
     "compilation_cache",
+    "distributed",
     "crystals",
     "evaluation.batch_size",
     "evaluation.synthetic",
@@ -81,6 +83,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "checkpoints_kept": _whole(1),
     "compilation_cache": _TEXT,
     "cpu_devices": _whole(1),
+    "distributed": (DISTRIBUTED.__contains__, f"one of {', '.join(DISTRIBUTED)}"),
     "statistics": _PATH,
     "crystals": _PATH,
     "symprec": _POSITIVE,

@@ -7,6 +7,7 @@ the network that comes with the program.
 """
 
 import argparse
+import dataclasses
 import hashlib
 import json
 import os
@@ -15,11 +16,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jax
+from jax.sharding import Mesh
 
-from xrdjax import pipeline, report
-from xrdjax.answers import Answers, Draw, Simulate, answer_crystals, answer_synthetic
+from xrdjax import devices, report
+from xrdjax.answers import (
+    Answers,
+    Draw,
+    Simulate,
+    answer_crystals,
+    answer_synthetic,
+    generators,
+)
 from xrdjax.checkpoints import STATISTICS, Run
-from xrdjax.config import make_generator, make_simulation
+from xrdjax.config import make_simulation
 from xrdjax.crystals.cif import Reading, read_crystals
 from xrdjax.crystals.gallery import gallery_structures
 from xrdjax.crystals.statistics import read_provenance
@@ -34,6 +43,7 @@ SPLITS = ("held_out", "all")
 
 def _crystal_set(
     run: Run,
+    mesh: Mesh,
     reading: Reading,
     split: tuple[float, int] | None,
     simulate: Simulate,
@@ -51,7 +61,7 @@ def _crystal_set(
         max_edge=0.99 * INDEX_LIMIT / s_max,  # more has no Miller indices here
         progress=progress,
     )
-    answers = answer_crystals(run, selection, simulate, progress)
+    answers = answer_crystals(run, mesh, selection, simulate, progress)
     part = {
         "counts": selection.counts,
         "failures": [vars(failure) for failure in selection.failures],
@@ -62,18 +72,6 @@ def _crystal_set(
 
 def _read_gallery() -> Reading:
     return Reading(tuple(gallery_structures().values()), ())
-
-
-def _generators(run: Run) -> tuple[Draw, Simulate]:
-    """Simulators of random and of given crystals, as the run was trained on."""
-    draw, tables = make_generator(run.config, run.statistics)
-    tables = jax.device_put(tables)
-    simulation = make_simulation(run.config)
-
-    def simulate(structures, sizes_nm):
-        return pipeline.patterns_of_structures(structures, simulation, sizes_nm)
-
-    return lambda key, batch_size: draw(key, tables, batch_size), simulate
 
 
 def _about_crystals(path: str, split: tuple[float, int] | None) -> dict:
@@ -159,7 +157,7 @@ def evaluate_run(
     draw: Draw | None = None,
     simulate: Simulate | None = None,
     progress: bool = True,
-) -> dict:
+) -> dict | None:
     """Evaluates the newest checkpoint of a run, writes the report, prints a summary.
 
     Args:
@@ -180,7 +178,7 @@ def evaluate_run(
         progress: whether to show bars.
 
     Returns:
-        The report, as written to JSON.
+        The report, as written to JSON; None in all processes but the first.
 
     Raises:
         InputError: there is no such run, crystals or split, or the report exists and
@@ -191,19 +189,21 @@ def evaluate_run(
     folder = Path() if workdir == PRETRAINED else workdir  # which is not ours to fill
     out = folder / "report.json" if out is None else Path(out)
     _check_out(out, overwrite)
+    mesh = devices.local_mesh()
     run = load_network(workdir)
+    run = dataclasses.replace(run, params=devices.replicate(run.params, mesh))
     provenance = read_provenance(workdir / STATISTICS)
     chosen = _choose_split(split, provenance)
     crystals = crystals or run.config.crystals
     reading = read_crystals(crystals, progress=progress) if crystals else None
     count = run.config.evaluation.synthetic if synthetic is None else synthetic
-    if draw is None or simulate is None:
-        standard = _generators(run)
-        draw, simulate = draw or standard[0], simulate or standard[1]
+    drawn, simulate = generators(run, mesh, draw, simulate)
 
     sets, answers = {}, {}
     if count:
-        answers["synthetic"], generator = answer_synthetic(run, draw, count, progress)
+        answers["synthetic"], generator = answer_synthetic(
+            run, mesh, drawn, count, progress
+        )
         sets["synthetic"] = {
             "title": "synthetic crystals",
             "description": "Fresh random crystals, drawn as in training.",
@@ -215,17 +215,19 @@ def evaluate_run(
     if reading is not None:
         about = _about_crystals(str(crystals), chosen)
         part, answers["crystals"] = _crystal_set(
-            run, reading, chosen, simulate, progress
+            run, mesh, reading, chosen, simulate, progress
         )
         sets["crystals"] = about | part
     part, answers["gallery"] = _crystal_set(
-        run, _read_gallery(), None, simulate, progress=False
+        run, mesh, _read_gallery(), None, simulate, progress=False
     )
     sets["gallery"] = {
         "title": "gallery",
         "description": "The crystals that come with the program, whatever their type.",
     } | part
 
+    if not devices.is_first():
+        return None
     result = {
         "run": _about_run(run, workdir, provenance),
         "time_utc": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),

@@ -8,10 +8,10 @@ configs/resnet.py lists the settings; `--config.seed=1` changes one.
 import re
 from collections.abc import Iterator
 
-import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from xrdjax import devices
 from xrdjax.config import expected_value
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.train import train_and_evaluate
@@ -25,6 +25,11 @@ config_flags.DEFINE_config_file(
     lock_config=True,
 )
 flags.DEFINE_string("workdir", None, "Folder of the run; a run that is there goes on.")
+flags.DEFINE_string(
+    "coordinator_address", None, "host:port of process 0, if no cluster tells it."
+)
+flags.DEFINE_integer("num_processes", None, "How many processes share the run.")
+flags.DEFINE_integer("process_id", None, "Number of this process, from 0.")
 
 
 def main(argv: list[str]) -> None:
@@ -32,8 +37,13 @@ def main(argv: list[str]) -> None:
     del argv  # only flags, `parse_flags` made sure of it
     logging.set_verbosity(logging.WARNING)  # orbax tells of every file that it opens
     with exit_on_input_error():
-        if FLAGS.config.get("cpu_devices", 1) > 1:  # before JAX looks for devices
-            jax.config.update("jax_num_cpu_devices", FLAGS.config.cpu_devices)
+        devices.start(  # before JAX looks for devices
+            FLAGS.config.get("distributed", "off"),
+            FLAGS.coordinator_address,
+            FLAGS.num_processes,
+            FLAGS.process_id,
+            FLAGS.config.get("cpu_devices", 1),
+        )
         train_and_evaluate(FLAGS.config, FLAGS.workdir)
 
 

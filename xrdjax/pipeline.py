@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
 from xrdjax.chunks import map_in_chunks
@@ -15,6 +16,7 @@ from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
 from xrdjax.crystals.prior import DEFAULT_LIMITS, Limits, Prior
 from xrdjax.crystals.sampling import draw_groups, sample_crystals
 from xrdjax.crystals.sites import Sites, atoms_of_sites
+from xrdjax.devices import AXIS, local_mesh, per_device
 from xrdjax.diffraction.batches import Simulation, simulate_chunk, simulation_cost
 from xrdjax.diffraction.profiles import ProfileGrid, profile_grid
 from xrdjax.diffraction.reflections import INDEX_LIMIT
@@ -145,7 +147,23 @@ def synthetic_patterns(
     return patterns, groups, {**vars(counts), "incomplete": incomplete}
 
 
-_simulate_chunk = jax.jit(simulate_chunk, static_argnames=("simulation",))
+@functools.partial(jax.jit, static_argnames=("simulation", "mesh"))
+def _simulate_shares(
+    crystals: Crystal,
+    sizes_nm: Float[Array, " B"],
+    grid: ProfileGrid,
+    simulation: Simulation,
+    mesh: Mesh,
+):
+    """Patterns of one chunk on each device."""
+
+    def share(crystals, sizes_nm, grid):
+        return simulate_chunk(crystals, sizes_nm, grid, simulation)
+
+    shared = PartitionSpec(AXIS)
+    return per_device(share, mesh, (shared, shared, PartitionSpec()), shared)(
+        crystals, sizes_nm, grid
+    )
 
 
 def _room(count: int) -> int:
@@ -177,6 +195,7 @@ def patterns_of_structures(
     structures: Sequence[Structure],
     simulation: Simulation = DEFAULT_SIMULATION,
     sizes_nm: Float[np.ndarray, " n"] | float = 50.0,
+    mesh: Mesh | None = None,
 ) -> Float[np.ndarray, "n T"]:
     """Diffractograms of many structures, by the program that training runs.
 
@@ -187,6 +206,7 @@ def patterns_of_structures(
         simulation: measurement; its limits of volume and elements are raised to
             those of the structures.
         sizes_nm: [n] crystallite sizes, or one for all, nanometres.
+        mesh: devices of this process that share the work; by default its first one.
 
     Returns:
         [n, T] patterns with maximum 1, or zero where no line is in range.
@@ -205,22 +225,26 @@ def patterns_of_structures(
     if not structures:
         return patterns
     elements = [len(np.unique(structure.elements)) for structure in structures]
+    mesh = mesh or local_mesh(1)
     simulation = dataclasses.replace(
         simulation,
         max_volume=max(simulation.max_volume, *(s.volume for s in structures)),
         max_elements=max(simulation.max_elements, *elements),
-        chunk=simulation.chunk_of(len(structures)),
+        chunk=simulation.chunk_of(-(-len(structures) // mesh.size)),
     )
     grid = profile_grid(simulation.diffractometer, *simulation.sizes_nm)
     crystals = [to_crystal(structure) for structure in structures]
     rooms = [_room(len(crystal.elements)) for crystal in crystals]
     # neighbours in size share a chunk, so that none waits for a much larger one
     order = sorted(range(len(crystals)), key=lambda i: (rooms[i], structures[i].volume))
-    for start in range(0, len(order), simulation.chunk):
-        chosen = order[start : start + simulation.chunk]
-        full = chosen + chosen[-1:] * (simulation.chunk - len(chosen))
+    at_once = simulation.chunk * mesh.size
+    for start in range(0, len(order), at_once):
+        chosen = order[start : start + at_once]
+        full = chosen + chosen[-1:] * (at_once - len(chosen))
         batch = _stack([crystals[i] for i in full], rooms[full[-1]])
-        result, incomplete = _simulate_chunk(batch, sizes[full], grid, simulation)
+        result, incomplete = _simulate_shares(
+            batch, sizes[full], grid, simulation, mesh
+        )
         if np.any(incomplete):
             name = structures[full[int(np.argmax(incomplete))]].name
             longest = INDEX_LIMIT / simulation.diffractometer.s_range[1]

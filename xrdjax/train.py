@@ -14,10 +14,9 @@ from typing import Any
 import jax
 import ml_collections
 import tensorboardX
-from jax.sharding import NamedSharding, PartitionSpec
 from tqdm import tqdm
 
-from xrdjax import checkpoints
+from xrdjax import checkpoints, devices
 from xrdjax.config import (
     CONFIG_FILE,
     check_config,
@@ -74,6 +73,16 @@ class _MetricsLog:
         self._events.close()
 
 
+class _NoLog:
+    """What all processes but the first write."""
+
+    def write(self, step: int, metrics: dict[str, float]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 def _lines(path: Path) -> list[str]:
     if not path.exists():
         return []
@@ -87,8 +96,8 @@ def _step_of(line: str) -> float:
         return math.inf  # cut off as the run was killed
 
 
-def _prepare(config: ml_collections.ConfigDict, workdir: Path) -> Statistics:
-    """Starts or takes up again a work directory; the statistics of its crystals."""
+def _prepare(config: ml_collections.ConfigDict, workdir: Path) -> None:
+    """Starts or takes up again a work directory."""
     try:
         if (workdir / CONFIG_FILE).exists():
             check_same_run(read_config(workdir), config, workdir)
@@ -107,6 +116,15 @@ def _prepare(config: ml_collections.ConfigDict, workdir: Path) -> Statistics:
             f"cannot write to the work directory {str(workdir)!r} ({error.strerror}): "
             "give --workdir a folder that you may write to"
         ) from error
+
+
+def _statistics_of(workdir: Path) -> Statistics:
+    """What the crystals of a run are drawn from, as process 0 has put it there."""
+    if not (workdir / checkpoints.STATISTICS).exists():
+        raise InputError(
+            f"process {jax.process_index()} does not see the files of process 0 in "
+            f"{str(workdir)!r}: give --workdir a folder that all machines share"
+        )
     return load_statistics(workdir / checkpoints.STATISTICS)
 
 
@@ -148,15 +166,11 @@ def train(
     """
     check_config(config)
     workdir = Path(workdir)
-    statistics = _prepare(config, workdir)
+    devices.on_first(lambda: _prepare(config, workdir))
+    statistics = _statistics_of(workdir)
     if config.compilation_cache:
         jax.config.update("jax_compilation_cache_dir", config.compilation_cache)
-    mesh = jax.make_mesh(
-        (jax.local_device_count(),),
-        ("devices",),
-        axis_types=(jax.sharding.AxisType.Auto,),
-        devices=jax.local_devices(),
-    )
+    mesh = devices.global_mesh()
     groups = len(statistics.space_groups)
     batch_size = _batch_size(config.batch_size, groups, mesh.size)
 
@@ -172,15 +186,21 @@ def train(
         return state
 
     standard_draw, tables = make_generator(config, statistics)
-    tables = jax.device_put(tables, NamedSharding(mesh, PartitionSpec()))
+    tables = devices.replicate(tables, mesh)
     train_steps = make_train_steps(
         model, optimizer, draw or standard_draw, mesh, batch_size, config.steps_per_call
     )
-    print("compiling the training program ...", file=sys.stderr, flush=True)
+    if devices.is_first():
+        print("compiling the training program ...", file=sys.stderr, flush=True)
     compiled_steps = train_steps.lower(state, tables).compile()
     with (
-        closing(_MetricsLog(workdir, step)) as log,
-        tqdm(total=config.steps, initial=step, unit="step") as bar,
+        closing(_MetricsLog(workdir, step) if devices.is_first() else _NoLog()) as log,
+        tqdm(
+            total=config.steps,
+            initial=step,
+            unit="step",
+            disable=not devices.is_first(),
+        ) as bar,
     ):
         while step < config.steps:
             began = time.perf_counter()
@@ -204,7 +224,7 @@ def train(
 
 def train_and_evaluate(
     config: ml_collections.ConfigDict, workdir: str | Path
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Trains a network, then measures and reports how good it is."""
     train(config, workdir)
     return evaluate_run(workdir)

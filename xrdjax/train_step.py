@@ -1,8 +1,8 @@
 """One compiled program from a random key to updated parameters.
 
 Nothing is stored and nothing is fed: each step draws its own random crystals,
-simulates their diffractograms and learns from them. The devices of the machine share
-the batch; each draws its part from the run's key, the step and its own number.
+simulates their diffractograms and learns from them. All devices share the batch;
+each draws its part from the run's key, the step and its position in the mesh.
 """
 
 import dataclasses
@@ -13,9 +13,11 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, UInt32
 
+from xrdjax.devices import AXIS, per_device
 from xrdjax.models.preprocess import preprocess
 from xrdjax.models.resnet import ResNet, init_params
 
@@ -64,8 +66,8 @@ def init_state(
 ) -> TrainState:
     """State before the first step, the same on every device of the mesh."""
 
-    def init(key: Array) -> TrainState:
-        init_key, draw_key = jax.random.split(key)
+    def init() -> TrainState:
+        init_key, draw_key = jax.random.split(jax.random.key(seed))
         params = init_params(init_key, model, points)
         return TrainState(
             step=jnp.int32(0),
@@ -75,7 +77,7 @@ def init_state(
         )
 
     everywhere = NamedSharding(mesh, PartitionSpec())
-    return jax.jit(init, out_shardings=everywhere)(jax.random.key(seed))
+    return jax.jit(init, out_shardings=everywhere)()
 
 
 def make_train_steps(
@@ -92,7 +94,7 @@ def make_train_steps(
         model: the network.
         optimizer: optax transformation of the gradients.
         draw: generator of labelled diffractograms.
-        mesh: one-dimensional mesh of devices, its axis called "devices".
+        mesh: of all devices, as `devices.global_mesh` makes it.
         batch_size: diffractograms a step on all devices together.
         steps: number of steps of one call.
 
@@ -105,7 +107,7 @@ def make_train_steps(
 
     def train_step(state: TrainState, tables: Any) -> tuple[TrainState, Any]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
-        key = jax.random.fold_in(key, jax.lax.axis_index("devices"))
+        key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
         patterns, labels, counts = draw(key, tables, share)
         inputs = preprocess(patterns)
 
@@ -118,9 +120,9 @@ def make_train_steps(
             state.params
         )
         accuracy = (logits.argmax(-1) == labels).mean()
-        loss, accuracy, gradients = jax.lax.pmean(
-            (loss, accuracy, gradients), "devices"
-        )
+        # one message for all of them, where each takes its time between processes
+        flat, unflatten = ravel_pytree((loss, accuracy, gradients))
+        loss, accuracy, gradients = unflatten(jax.lax.pmean(flat, AXIS))
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         state = dataclasses.replace(
             state,
@@ -129,7 +131,7 @@ def make_train_steps(
             opt_state=opt_state,
         )
         means = {"loss": loss, "accuracy": accuracy}
-        totals = jax.lax.psum(counts, "devices")
+        totals = jax.lax.psum(counts, AXIS)
         totals["nonfinite_losses"] = ~jnp.isfinite(loss)
         return state, (means, totals)
 
@@ -141,14 +143,7 @@ def make_train_steps(
         totals = jax.tree.map(jnp.sum, totals)
         return state, means | totals
 
-    # Without the check of varying axes: the loops of the generator start from values
-    # that are the same on all devices, each of which the check would have marked.
     everywhere = PartitionSpec()
-    mapped = jax.shard_map(
-        train_steps,
-        mesh=mesh,
-        in_specs=everywhere,
-        out_specs=everywhere,
-        check_vma=False,
+    return jax.jit(
+        per_device(train_steps, mesh, everywhere, everywhere), donate_argnums=0
     )
-    return jax.jit(mapped, donate_argnums=0)

@@ -4,30 +4,41 @@ import functools
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float
 
 from xrdjax.checkpoints import Run
 from xrdjax.config import make_simulation
+from xrdjax.devices import AXIS, local_mesh, per_device
 from xrdjax.errors import InputError
 from xrdjax.models.preprocess import preprocess
 
 
-@functools.partial(jax.jit, static_argnames=("model",))
-def _probabilities(model, params, patterns: Float[Array, "B T"]):
-    logits = model.apply({"params": params}, preprocess(patterns))
-    return jax.nn.softmax(logits.astype(np.float32))
+@functools.partial(jax.jit, static_argnames=("model", "mesh"))
+def _probabilities(model, mesh: Mesh, params, patterns: Float[Array, "B T"]):
+    def share(params, patterns):
+        logits = model.apply({"params": params}, preprocess(patterns))
+        return jax.nn.softmax(logits.astype(np.float32))
+
+    shared = PartitionSpec(AXIS)
+    return per_device(share, mesh, (PartitionSpec(), shared), shared)(params, patterns)
 
 
 def classify(
-    run: Run, patterns: Float[np.ndarray, "n T"], batch_size: int = 128
+    run: Run,
+    patterns: Float[np.ndarray, "n T"],
+    batch_size: int = 128,
+    mesh: Mesh | None = None,
 ) -> Float[np.ndarray, "n K"]:
     """Probability of each space group of a run, for each pattern.
 
     Args:
         run: a trained network; columns of the result follow `run.space_groups`.
         patterns: [n, T] on the run's grid, divided by their maximum.
-        batch_size: patterns at once; a last, smaller batch is filled up, so that
-            the network is compiled once.
+        batch_size: patterns at once on each device; a last, smaller batch is filled
+            up, so that the network is compiled once.
+        mesh: devices of this process that share the work and hold the run's
+            parameters; by default its first one.
 
     Raises:
         InputError: the patterns are not on the run's grid, or they or the network's
@@ -44,10 +55,12 @@ def classify(
             "the patterns hold values that are not finite: remove these patterns"
         )
     answers = [np.zeros((0, len(run.space_groups)), np.float32)]
+    mesh = mesh or local_mesh(1)
+    batch_size *= mesh.size
     for start in range(0, len(patterns), batch_size):
         batch = np.asarray(patterns[start : start + batch_size], np.float32)
         padding = ((0, batch_size - len(batch)), (0, 0))
-        answer = _probabilities(run.model, run.params, np.pad(batch, padding))
+        answer = _probabilities(run.model, mesh, run.params, np.pad(batch, padding))
         answers.append(np.asarray(answer)[: len(batch)])
     probabilities = np.concatenate(answers)
     if not np.isfinite(probabilities).all():
