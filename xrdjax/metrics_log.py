@@ -61,8 +61,10 @@ class MetricsLog:
     def close(self) -> None:
         """Closes the files."""
         with report_full_disk(self._workdir):
-            self._file.close()
-            self._events.close()
+            try:
+                self._file.close()
+            finally:
+                self._events.close()
 
 
 def _lines(path: Path) -> list[str]:

@@ -118,10 +118,10 @@ def _stop_if_stuck(
             data = np.asarray(key).tolist()
             raise InputError(
                 f"loss or gradient was not finite in {most} steps in a row, from step "
-                f"{begin} on, whose crystals come from jax.random.fold_in("
-                f"jax.random.wrap_key_data(jax.numpy.uint32({data})), {begin}): lower "
-                "optimizer.learning_rate, or raise max_skipped_steps to go on from "
-                "the last checkpoint"
+                f"{begin} on, whose key is jax.random.fold_in(jax.random.wrap_key_data("
+                f"jax.numpy.uint32({data})), {begin}), folded with each device's "
+                "number: lower optimizer.learning_rate in another work directory, or "
+                "raise max_skipped_steps to go on from the last checkpoint"
             )
     return in_a_row
 
