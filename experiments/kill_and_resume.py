@@ -14,7 +14,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,10 +89,6 @@ def _checkpoints(workdir: Path) -> list[str]:
     return [path.name for path in (workdir / CHECKPOINTS).glob("*")]
 
 
-def _is_writing(workdir: Path) -> bool:
-    return not all(name.isdecimal() for name in _checkpoints(workdir))
-
-
 def _finish(command: Sequence[str]) -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
@@ -111,25 +107,26 @@ def kill_once(
         delay: seconds from then on.
         writing: whether to wait for a checkpoint that is being written, besides.
     """
-    before = set(_checkpoints(workdir))
+    left = set(_checkpoints(workdir))  # by earlier kills, and yet to be removed
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
 
-    def wait_for(reached) -> None:
+    def is_writing() -> bool:
+        return any(not name.isdecimal() for name in {*_checkpoints(workdir)} - left)
+
+    def wait_for(reached: Callable[[], bool]) -> None:
         while not reached() and process.poll() is None:
             time.sleep(_POLL)
 
     wait_for(lambda: _step(workdir) >= step)
     time.sleep(delay)
-    if writing:  # what an earlier kill left is removed before the run goes on
-        wait_for(
-            lambda: any(not s.isdecimal() for s in {*_checkpoints(workdir)} - before)
-        )
+    if writing:
+        wait_for(is_writing)
     process.kill()
     process.wait()
     finished = [int(name) for name in _checkpoints(workdir) if name.isdecimal()]
-    return Kill(_step(workdir), max(finished, default=0), _is_writing(workdir))
+    return Kill(_step(workdir), max(finished, default=0), is_writing())
 
 
 def differences(killed: Path, unbroken: Path) -> list[str]:

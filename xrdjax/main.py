@@ -30,7 +30,7 @@ flags.DEFINE_string("workdir", None, "Folder of the run; a run that is there goe
 def main(argv: list[str]) -> None:
     """Runs the command whose flags were parsed."""
     del argv  # only flags, `parse_flags` made sure of it
-    logging.set_verbosity(logging.WARNING)  # orbax tells of every file that it opens
+    logging.set_verbosity(logging.FATAL)  # what orbax logs is raised as well
     with exit_on_input_error():
         if FLAGS.config.get("cpu_devices", 1) > 1:  # before JAX looks for devices
             jax.config.update("jax_num_cpu_devices", FLAGS.config.cpu_devices)
