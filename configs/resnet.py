@@ -42,7 +42,8 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.batch_size = 0  # diffractograms a step, all devices; 0: number of groups
     config.steps_per_call = 100  # steps of one call of the compiled program
     config.checkpoint_every = 9_000  # steps
-    config.checkpoints_kept = 2
+    config.checkpoints_kept = 2  # newest; the best is kept besides
+    config.max_skipped_steps = 20  # in a row, not finite, until the run stops
     config.cpu_devices = 1  # into which JAX parts a CPU; each draws its share
     config.distributed = "off"  # or "auto": processes that the cluster started
     config.compilation_cache = ""  # folder for compiled programs; empty: none
@@ -78,6 +79,7 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.evaluation = evaluation = ml_collections.ConfigDict()
     evaluation.batch_size = 128  # diffractograms at once on each device
     evaluation.synthetic = 10_000  # fresh random crystals
+    evaluation.validation = 2_000  # diffractograms at each checkpoint; 0: no best
 
     if arg == "quick":
         config.cpu_devices = 2
@@ -91,6 +93,7 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
         optimizer.learning_rate = 2e-3
         optimizer.halve_every_steps = 2_000
         evaluation.synthetic = 1_000
+        evaluation.validation = 1_000
     else:
         model.size = int(arg)
     return config.lock()

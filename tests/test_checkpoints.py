@@ -1,6 +1,9 @@
 import json
+import resource
 import runpy
 import shutil
+import time
+from contextlib import closing
 from pathlib import Path
 
 import jax
@@ -64,6 +67,79 @@ def test_only_the_newest_checkpoints_are_kept(workdir):
     assert set(json.loads((workdir / "checksums.json").read_text())) == {"2", "3"}
 
 
+def test_the_best_is_kept_besides_the_newest(tmp_path):
+    for step, accuracy in enumerate([0.2, 0.5, None, 0.5, 0.4, 0.3, None], start=1):
+        checkpoints.save(tmp_path, step, _items(step), kept=2, accuracy=accuracy)
+    names = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert names == {"4", "6", "7"}  # of equals the newer
+    step, items = checkpoints.restore(tmp_path, _items(0), "best")
+    assert step == int(items["training"]["step"]) == 4
+    assert checkpoints.restore(tmp_path, _items(0))[0] == 7
+
+
+def test_a_damaged_best_gives_way_to_the_next_best(tmp_path):
+    for step, accuracy in ((1, 0.2), (2, 0.5), (3, 0.3)):
+        checkpoints.save(tmp_path, step, _items(step), kept=3, accuracy=accuracy)
+    _truncate(tmp_path / "checkpoints/2/params/manifest.ocdbt")
+    with pytest.warns(UserWarning, match="checkpoints/2' is .* step 3 is used"):
+        assert checkpoints.restore(tmp_path, _items(0), "best")[0] == 3
+
+
+def test_the_best_of_a_run_without_validation_is_refused(written):
+    with pytest.raises(InputError, match="has a validation accuracy: take the newest"):
+        checkpoints.restore(written, _items(0), "best")
+    with pytest.raises(InputError, match="is 'bets', expected newest or best"):
+        checkpoints.restore(written, _items(0), "bets")
+
+
+def test_what_is_saved_may_be_given_up_while_it_is_written(tmp_path):
+    items = {"params": {"kernel": jnp.arange(1_000_000.0)}}
+    wanted = np.array(items["params"]["kernel"])
+    change = jax.jit(lambda tree: jax.tree.map(jnp.negative, tree), donate_argnums=0)
+    with closing(checkpoints.CheckpointWriter(tmp_path, kept=1)) as writer:
+        writer.save(1, items)
+        for _ in range(5):
+            items = change(items)
+    _, restored = checkpoints.restore(tmp_path, items)
+    np.testing.assert_array_equal(restored["params"]["kernel"], wanted)
+
+
+@pytest.fixture
+def small_disk():
+    """As if no file could grow beyond 20 kB: like a full disk, but for its name."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_takes_no_more_is_told_and_the_last_checkpoint_stays(
+    workdir, small_disk
+):
+    rng = np.random.default_rng(0)
+    items = {"params": {"kernel": jnp.asarray(rng.random(100_000, np.float32))}}
+    writer = checkpoints.CheckpointWriter(workdir, kept=1)
+    writer.save(3, items)
+    with pytest.raises(InputError, match=r"cannot write to .* \(File too large\)"):
+        writer.close()
+    writer.check()  # a failure is told once
+    step, _ = checkpoints.restore(workdir, _items(0), remove_damaged=True)
+    assert step == 2
+    names = {path.name for path in (workdir / "checkpoints").iterdir()}
+    assert names == {"1", "2"}
+
+
+def test_a_failure_is_told_as_soon_as_it_is_known(workdir, small_disk):
+    rng = np.random.default_rng(0)
+    items = {"params": {"kernel": jnp.asarray(rng.random(100_000, np.float32))}}
+    with closing(checkpoints.CheckpointWriter(workdir, kept=1)) as writer:
+        writer.save(3, items)
+        with pytest.raises(InputError, match="File too large"):
+            for _ in range(600):
+                writer.check()
+                time.sleep(0.1)
+
+
 def test_a_directory_without_checkpoints_has_nothing_to_restore(tmp_path):
     assert checkpoints.restore(tmp_path, _items(0)) is None
 
@@ -100,6 +176,15 @@ def test_a_checkpoint_that_was_not_finished_is_passed_over(workdir):
     with pytest.warns(UserWarning, match="checkpoints/2'"):
         step, _ = checkpoints.restore(workdir, _items(0))
     assert step == 1
+
+
+def test_a_first_checkpoint_that_was_not_finished_is_begun_again(tmp_path):
+    checkpoints.save(tmp_path, 1, _items(1), kept=2)
+    (tmp_path / "checksums.json").unlink()
+    (tmp_path / "checkpoints/2.orbax-checkpoint-tmp").mkdir()
+    with pytest.warns(UserWarning, match="there is no other"):
+        assert checkpoints.restore(tmp_path, _items(0), remove_damaged=True) is None
+    assert not list((tmp_path / "checkpoints").iterdir())
 
 
 def test_steps_after_damage_can_be_saved_again(workdir):

@@ -109,7 +109,7 @@ def workdir(tmp_path, monkeypatch):
     reading = Reading(GALLERY, (Failure("bad.cif", "no atoms"),))
     provenance = {"held_out": 0.5, "seed": 1, "symprec": 0.01}
     monkeypatch.setattr(evaluate, "draw_report_figures", lambda *arguments: {})
-    monkeypatch.setattr(evaluate, "load_network", lambda path: run)
+    monkeypatch.setattr(evaluate, "load_network", lambda path, checkpoint="newest": run)
     monkeypatch.setattr(evaluate, "_read_gallery", lambda: reading)
     monkeypatch.setattr(evaluate, "read_provenance", lambda path: provenance)
     (tmp_path / "cifs").mkdir()

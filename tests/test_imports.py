@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "xrdjax"
 # From the ground up: a module imports from lower layers and from its own.
 LAYERS = (
-    {"errors", "phases", "chunks"},
+    {"errors", "phases", "chunks", "checkpoint_files", "stopping", "metrics_log"},
     {"crystals"},
     {"diffraction"},
     {"devices", "models", "patterns", "metrics", "figures"},
@@ -18,7 +18,7 @@ LAYERS = (
     {"config"},
     {"checkpoints"},
     {"classify", "pretrained", "real_crystals"},
-    {"answers"},
+    {"answers", "validation"},
     {"report", "report_figures"},
     {"evaluate"},
     {"train"},
@@ -28,7 +28,14 @@ LAYERS = (
 HOMES = {
     "gemmi": {"crystals", "statistics"},  # statistics: only for the version's record
     "spglib": {"crystals", "statistics"},
-    "ml_collections": {"main", "config", "train", "evaluate", "checkpoints"},
+    "ml_collections": {
+        "main",
+        "config",
+        "train",
+        "evaluate",
+        "checkpoints",
+        "validation",
+    },
     "matplotlib": {"figures"},
     "optax": {"train_step", "train", "config"},
     "orbax": {"checkpoints"},

@@ -135,12 +135,36 @@ def test_tables_are_arguments_and_not_constants(
     assert first["loss"] != second["loss"]
 
 
-def test_losses_that_are_not_finite_are_counted(train_steps, fresh_state, tables):
-    broken = tables | {"height": tables["height"] * jnp.nan}
-    _, metrics = train_steps(fresh_state(), tables)
-    assert int(metrics["nonfinite_losses"]) == 0
-    _, metrics = train_steps(fresh_state(), broken)
-    assert int(metrics["nonfinite_losses"]) == 5
+def test_a_step_that_is_not_finite_changes_nothing_but_the_number_of_steps(
+    train_steps, fresh_state, tables
+):
+    state, metrics = train_steps(fresh_state(), tables)
+    assert not metrics["skipped"].any()
+    before = jax.tree.map(np.asarray, state)
+    state, metrics = train_steps(state, tables | {"height": tables["height"] * jnp.nan})
+    assert metrics["skipped"].tolist() == [True] * 5
+    assert int(state.step) == 10
+    jax.tree.map(
+        np.testing.assert_array_equal, state, before.replace(step=np.int32(10))
+    )
+
+
+def test_steps_between_skipped_ones_are_taken_and_make_the_means(
+    model, adam, mesh, tables, fresh_state
+):
+    def draw_some(key, tables, batch_size):
+        patterns, labels, _ = draw(key, tables, batch_size)
+        broken = jax.random.bernoulli(key)
+        return jnp.where(broken, jnp.inf, patterns), labels, {"broken": broken}
+
+    steps = make_train_steps(model, adam, draw_some, mesh, BATCH, steps=8)
+    state, metrics = steps(fresh_state(), tables)
+    count = int(metrics["broken"])
+    assert 0 < count < 8
+    assert metrics["skipped"].sum() == count
+    assert np.isfinite(metrics["loss"]) and 0 <= metrics["accuracy"] <= 1
+    [updates] = {int(part.count) for part in state.opt_state if hasattr(part, "count")}
+    assert updates == 8 - count
 
 
 def test_first_step_is_adam_on_the_gradient_of_the_mean_cross_entropy(

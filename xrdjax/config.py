@@ -34,11 +34,13 @@ _FREE = {
     "steps",
     "checkpoint_every",
     "checkpoints_kept",
+    "max_skipped_steps",
     "compilation_cache",
     "distributed",
     "crystals",
     "evaluation.batch_size",
     "evaluation.synthetic",
+    "evaluation.validation",
 }
 
 _DTYPES = ("auto", "float32", "bfloat16")
@@ -81,6 +83,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "steps_per_call": _whole(1),
     "checkpoint_every": _whole(1),
     "checkpoints_kept": _whole(1),
+    "max_skipped_steps": _whole(1),
     "compilation_cache": _TEXT,
     "cpu_devices": _whole(1),
     "distributed": (DISTRIBUTED.__contains__, f"one of {', '.join(DISTRIBUTED)}"),
@@ -105,6 +108,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "optimizer.eps": _POSITIVE,
     "evaluation.batch_size": _whole(1),
     "evaluation.synthetic": _whole(0),
+    "evaluation.validation": _whole(0),
 }
 
 

@@ -1,8 +1,11 @@
 """The one error that bad input raises, and how a command ends on it."""
 
 import contextlib
+import os
+import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -21,3 +24,25 @@ def exit_on_input_error() -> Iterator[None]:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+@contextlib.contextmanager
+def report_full_disk(folder: Path) -> Iterator[None]:
+    """Turns the failure to write in a folder into an InputError.
+
+    The usual cause is a full disk. TensorStore, which writes the arrays, puts the
+    number of the system's error into the text of a ValueError.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+        elif found := re.search(r"os_error_code='(\d+)'", str(error)):
+            reason = os.strerror(int(found[1]))
+        else:
+            raise
+        raise InputError(
+            f"cannot write to {str(folder)!r} ({reason}): make room, and the same "
+            "command goes on from the last checkpoint that is whole"
+        ) from error

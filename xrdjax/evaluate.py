@@ -27,7 +27,7 @@ from xrdjax.answers import (
     answer_synthetic,
     generators,
 )
-from xrdjax.checkpoints import STATISTICS, Run
+from xrdjax.checkpoints import CHOICES, STATISTICS, Run
 from xrdjax.config import make_simulation
 from xrdjax.crystals.cif import Reading, read_crystals
 from xrdjax.crystals.gallery import gallery_structures
@@ -95,12 +95,13 @@ def _about_crystals(path: str, split: tuple[float, int] | None) -> dict:
     }
 
 
-def _about_run(run: Run, workdir: Path, provenance: dict) -> dict:
+def _about_run(run: Run, workdir: Path, checkpoint: str, provenance: dict) -> dict:
     config = run.config.to_dict()
     canonical = json.dumps(config, sort_keys=True).encode()
     return {
         "workdir": str(workdir),
         "step": int(run.step),
+        "checkpoint": checkpoint,
         "config": config,
         "config_sha256": hashlib.sha256(canonical).hexdigest(),
         "space_groups": [int(number) for number in run.space_groups],
@@ -150,6 +151,7 @@ def evaluate_run(
     workdir: str | Path,
     crystals: str | Path | None = None,
     *,
+    checkpoint: str = "newest",
     split: str | None = None,
     synthetic: int | None = None,
     out: str | Path | None = None,
@@ -158,12 +160,13 @@ def evaluate_run(
     simulate: Simulate | None = None,
     progress: bool = True,
 ) -> dict | None:
-    """Evaluates the newest checkpoint of a run, writes the report, prints a summary.
+    """Evaluates a checkpoint of a run, writes the report, prints a summary.
 
     Args:
         workdir: work directory of the run, or a folder of weights.
         crystals: CIF file, folder or zip of known crystals; by default what the
             run's configuration names, if anything.
+        checkpoint: "newest", or "best" by validation accuracy.
         split: "held_out" takes only crystals of the structure types kept out of the
             statistics, "all" takes every crystal; by default held_out if the
             statistics name such types.
@@ -190,7 +193,7 @@ def evaluate_run(
     out = folder / "report.json" if out is None else Path(out)
     _check_out(out, overwrite)
     mesh = devices.local_mesh()
-    run = load_network(workdir)
+    run = load_network(workdir, checkpoint)
     run = dataclasses.replace(run, params=devices.replicate(run.params, mesh))
     provenance = read_provenance(workdir / STATISTICS)
     chosen = _choose_split(split, provenance)
@@ -229,7 +232,7 @@ def evaluate_run(
     if not devices.is_first():
         return None
     result = {
-        "run": _about_run(run, workdir, provenance),
+        "run": _about_run(run, workdir, checkpoint, provenance),
         "time_utc": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
         "seconds": time.perf_counter() - began,
         "device": f"{jax.device_count()} {jax.devices()[0].device_kind}",
@@ -272,6 +275,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--crystals",
         type=Path,
         help="CIF file, or folder or zip of CIFs (default: as configured in training)",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        choices=CHOICES,
+        default="newest",
+        help="newest, or best by validation accuracy (default: newest)",
     )
     parser.add_argument(
         "--split",

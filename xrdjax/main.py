@@ -35,7 +35,7 @@ flags.DEFINE_integer("process_id", None, "Number of this process, from 0.")
 def main(argv: list[str]) -> None:
     """Runs the command whose flags were parsed."""
     del argv  # only flags, `parse_flags` made sure of it
-    logging.set_verbosity(logging.WARNING)  # orbax tells of every file that it opens
+    logging.set_verbosity(logging.FATAL)  # what orbax logs is raised as well
     with exit_on_input_error():
         devices.start(  # before JAX looks for devices
             FLAGS.config.get("distributed", "off"),

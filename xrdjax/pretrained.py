@@ -138,8 +138,12 @@ def load_pretrained(folder: str | Path = PRETRAINED) -> Run:
     return Run(config, model, params, statistics, step, space_groups)
 
 
-def load_network(folder: str | Path) -> Run:
+def load_network(folder: str | Path, checkpoint: str = "newest") -> Run:
     """The network of a folder of weights, or of a work directory.
+
+    Args:
+        folder: where it is.
+        checkpoint: "newest" or "best" of a work directory; weights are of one only.
 
     Raises:
         InputError: as `load_pretrained` or `load_run`.
@@ -147,7 +151,7 @@ def load_network(folder: str | Path) -> Run:
     folder = Path(folder)
     if folder == PRETRAINED or (folder / WEIGHTS).is_file():
         return load_pretrained(folder)
-    return load_run(folder)
+    return load_run(folder, checkpoint)
 
 
 def add_network_flags(parser: argparse.ArgumentParser) -> None:

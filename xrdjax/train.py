@@ -3,7 +3,6 @@
 A run that was stopped goes on as if it had not been.
 """
 
-import json
 import math
 import sys
 import time
@@ -13,10 +12,12 @@ from typing import Any
 
 import jax
 import ml_collections
-import tensorboardX
+import numpy as np
+from jaxtyping import Bool
 from tqdm import tqdm
 
 from xrdjax import checkpoints, devices
+from xrdjax.checkpoints import CheckpointWriter
 from xrdjax.config import (
     CONFIG_FILE,
     check_config,
@@ -32,8 +33,10 @@ from xrdjax.crystals.statistics import (
     read_provenance,
     save_statistics,
 )
-from xrdjax.errors import InputError
+from xrdjax.errors import InputError, report_full_disk
 from xrdjax.evaluate import evaluate_run
+from xrdjax.metrics_log import MetricsLog, NoLog
+from xrdjax.stopping import note_sigterm
 from xrdjax.train_step import (
     Draw,
     TrainState,
@@ -41,59 +44,7 @@ from xrdjax.train_step import (
     make_optimizer,
     make_train_steps,
 )
-
-METRICS_FILE = "metrics.jsonl"
-
-
-class _MetricsLog:
-    """Metrics of a run as JSON lines and TensorBoard events, from a step on."""
-
-    def __init__(self, workdir: Path, step: int):
-        path = workdir / METRICS_FILE
-        kept = [line for line in _lines(path) if _step_of(line) <= step]
-        path.write_text("".join(kept), encoding="utf-8")
-        self._file = path.open("a", encoding="utf-8")
-        self._events = tensorboardX.SummaryWriter(
-            str(workdir / "tensorboard"), purge_step=step + 1
-        )
-
-    def write(self, step: int, metrics: dict[str, float]) -> None:
-        # JSON has no word for what is not finite.
-        finite = {
-            name: value if math.isfinite(value) else None
-            for name, value in metrics.items()
-        }
-        self._file.write(json.dumps({"step": step} | finite) + "\n")
-        self._file.flush()
-        for name, value in metrics.items():
-            self._events.add_scalar(f"train/{name}", value, step)
-
-    def close(self) -> None:
-        self._file.close()
-        self._events.close()
-
-
-class _NoLog:
-    """What all processes but the first write."""
-
-    def write(self, step: int, metrics: dict[str, float]) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-def _lines(path: Path) -> list[str]:
-    if not path.exists():
-        return []
-    return path.read_text(encoding="utf-8").splitlines(keepends=True)
-
-
-def _step_of(line: str) -> float:
-    try:
-        return json.loads(line)["step"]
-    except ValueError:
-        return math.inf  # cut off as the run was killed
+from xrdjax.validation import Validate, draw_patterns, make_validation
 
 
 def _prepare(config: ml_collections.ConfigDict, workdir: Path) -> None:
@@ -149,20 +100,63 @@ def _items(state: TrainState) -> dict[str, Any]:
     return {"params": state.params, "training": training}
 
 
+def _stop_if_stuck(
+    skipped: Bool[np.ndarray, " steps"], before: int, first: int, key: Any, most: int
+) -> int:
+    """Counts skipped steps in a row, over the calls of the compiled program.
+
+    Args:
+        skipped: [steps] which steps of a call were skipped.
+        before: how many were in a row as the call began.
+        first: number of the call's first step.
+        key: [2] data of the run's key.
+        most: in a row.
+
+    Returns:
+        How many are in a row as the call ends.
+
+    Raises:
+        InputError: `most` were in a row; names a step and key that do it again.
+    """
+    in_a_row = before
+    for step, was_skipped in enumerate(skipped, start=first):
+        in_a_row = in_a_row + 1 if was_skipped else 0
+        if in_a_row == most:
+            begin = step - most + 1
+            data = np.asarray(key).tolist()
+            raise InputError(
+                f"loss or gradient was not finite in {most} steps in a row, from step "
+                f"{begin} on, whose key is jax.random.fold_in(jax.random.wrap_key_data("
+                f"jax.numpy.uint32({data})), {begin}), folded with each device's "
+                "number: lower optimizer.learning_rate in another work directory, or "
+                "raise max_skipped_steps to go on from the last checkpoint"
+            )
+    return in_a_row
+
+
 def train(
-    config: ml_collections.ConfigDict, workdir: str | Path, draw: Draw | None = None
+    config: ml_collections.ConfigDict,
+    workdir: str | Path,
+    draw: Draw | None = None,
+    validate: Validate | None = None,
 ) -> TrainState:
     """Trains a network, from the newest checkpoint of the work directory if any.
+
+    On SIGTERM it finishes the call of the compiled program, saves, and ends the
+    process with status 0.
 
     Args:
         config: as from configs/resnet.py.
         workdir: gets configuration, checkpoints, metrics.jsonl, TensorBoard events.
         draw: another generator of diffractograms, which gets the tables of the
             standard one.
+        validate: accuracy of parameters, by which the best checkpoint is known; by
+            default on random crystals of a key of their own.
 
     Raises:
         InputError: for a bad value, a directory that cannot be written to or holds
-            another run, or if no checkpoint in it is whole.
+            another run, if no checkpoint in it is whole, if the disk is full, or if
+            too many steps in a row were not finite.
     """
     check_config(config)
     workdir = Path(workdir)
@@ -177,7 +171,8 @@ def train(
     model = make_model(config, outputs=groups)
     optimizer = make_optimizer(**config.optimizer)
     state = init_state(config.seed, model, optimizer, config.points, mesh)
-    found = checkpoints.restore(workdir, _items(state), remove_damaged=True)
+    with report_full_disk(workdir):
+        found = checkpoints.restore(workdir, _items(state), remove_damaged=True)
     step = 0
     if found is not None:
         step, items = found
@@ -186,39 +181,80 @@ def train(
         return state
 
     standard_draw, tables = make_generator(config, statistics)
+    draw = draw or standard_draw
     tables = devices.replicate(tables, mesh)
+    count = config.evaluation.validation
+    if validate is None and count:
+        numbers = np.asarray(statistics.space_groups)
+        run = checkpoints.Run(config, model, {}, statistics, step, numbers)
+        batch = config.evaluation.batch_size
+        validate = make_validation(
+            run, lambda: draw_patterns(config.seed, draw, tables, count, batch)
+        )
     train_steps = make_train_steps(
-        model, optimizer, draw or standard_draw, mesh, batch_size, config.steps_per_call
+        model, optimizer, draw, mesh, batch_size, config.steps_per_call
     )
-    if devices.is_first():
-        print("compiling the training program ...", file=sys.stderr, flush=True)
-    compiled_steps = train_steps.lower(state, tables).compile()
-    with (
-        closing(_MetricsLog(workdir, step) if devices.is_first() else _NoLog()) as log,
-        tqdm(
-            total=config.steps,
-            initial=step,
-            unit="step",
-            disable=not devices.is_first(),
-        ) as bar,
-    ):
-        while step < config.steps:
-            began = time.perf_counter()
-            state, metrics = compiled_steps(state, tables)
-            metrics = {name: x.item() for name, x in jax.device_get(metrics).items()}
-            seconds = time.perf_counter() - began
-            step += config.steps_per_call
-            speed = batch_size * config.steps_per_call / seconds
-            first = {name: metrics[name] for name in ("loss", "accuracy")}
-            log.write(step, first | {"diffractograms_per_second": speed} | metrics)
-            bar.set_postfix_str(
-                f"loss {metrics['loss']:.3f}, accuracy {metrics['accuracy']:.1%}, "
-                f"{speed:,.0f} diffractograms/s",
-                refresh=False,
+    with note_sigterm() as asked_to_stop:
+        first_process = devices.is_first()
+        if first_process:
+            print("compiling the training program ...", file=sys.stderr, flush=True)
+        compiled_steps = train_steps.lower(state, tables).compile()
+        with (
+            closing(MetricsLog(workdir, step) if first_process else NoLog()) as log,
+            closing(CheckpointWriter(workdir, config.checkpoints_kept)) as writer,
+            tqdm(
+                total=config.steps,
+                initial=step,
+                unit="step",
+                disable=not first_process,
+            ) as bar,
+        ):
+            skipped_in_a_row = 0
+            stopping = asked_to_stop()
+            while step < config.steps and not stopping:
+                began = time.perf_counter()
+                state, measured = compiled_steps(state, tables)
+                measured = jax.device_get(measured)
+                seconds = time.perf_counter() - began
+                speed = batch_size * config.steps_per_call / seconds
+                skipped = measured.pop("skipped")
+                metrics = {
+                    "loss": measured.pop("loss").item(),
+                    "accuracy": measured.pop("accuracy").item(),
+                    "diffractograms_per_second": speed,
+                    "skipped_steps": int(skipped.sum()),
+                } | {name: value.item() for name, value in measured.items()}
+                first, step = step, step + config.steps_per_call
+                due = step % config.checkpoint_every == 0 or step == config.steps
+                accuracy = validate(state.params) if validate and due else None
+                if accuracy is not None:
+                    metrics["validation_accuracy"] = accuracy
+                log.write(step, metrics)
+                bar.set_postfix_str(
+                    f"loss {metrics['loss']:.3f}, accuracy {metrics['accuracy']:.1%}, "
+                    f"{speed:,.0f} diffractograms/s",
+                    refresh=False,
+                )
+                bar.update(config.steps_per_call)
+                skipped_in_a_row = _stop_if_stuck(
+                    skipped,
+                    skipped_in_a_row,
+                    first,
+                    state.key,
+                    config.max_skipped_steps,
+                )
+                stopping = asked_to_stop()
+                if due or stopping:
+                    writer.save(step, _items(state), accuracy)
+                writer.check()
+    if stopping:
+        if first_process:
+            print(
+                f"stopped at step {step} of {config.steps}, as SIGTERM asked: the same "
+                "command goes on from there",
+                file=sys.stderr,
             )
-            bar.update(config.steps_per_call)
-            if step % config.checkpoint_every == 0 or step == config.steps:
-                checkpoints.save(workdir, step, _items(state), config.checkpoints_kept)
+        sys.exit(0)
     return state
 
 

@@ -3,6 +3,8 @@
 Nothing is stored and nothing is fed: each step draws its own random crystals,
 simulates their diffractograms and learns from them. All devices share the batch;
 each draws its part from the run's key, the step and its position in the mesh.
+
+A step whose loss or gradient is not finite changes nothing but the number of steps.
 """
 
 import dataclasses
@@ -35,7 +37,7 @@ class TrainState:
     """All that a run needs to go on.
 
     Attributes:
-        step: [] int32, number of updates done.
+        step: [] int32, number of steps done, skipped ones included.
         key: [2] data of the random key that every step folds its number into.
         params: parameters of the network.
         opt_state: state of the optimizer.
@@ -100,8 +102,8 @@ def make_train_steps(
 
     Returns:
         Function (state, tables) -> (state, metrics). Loss and accuracy are means over
-        the call; `nonfinite_losses` and the generator's counts are totals. The state
-        that goes in is given up.
+        the steps of the call that were not skipped; `skipped` [steps] tells which
+        were, and the generator's counts are totals. The state that goes in is given up.
     """
     share = batch_size // mesh.size
 
@@ -124,24 +126,31 @@ def make_train_steps(
         flat, unflatten = ravel_pytree((loss, accuracy, gradients))
         loss, accuracy, gradients = unflatten(jax.lax.pmean(flat, AXIS))
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-        state = dataclasses.replace(
+        updated = dataclasses.replace(
             state,
-            step=state.step + 1,
             params=optax.apply_updates(state.params, updates),
             opt_state=opt_state,
         )
+        # The squares, as Adam's averages of them must be finite too.
+        squares = [jnp.sum(jnp.square(g)) for g in jax.tree.leaves(gradients)]
+        finite = jnp.isfinite(loss) & jnp.isfinite(sum(squares))
+        state = jax.tree.map(
+            lambda new, old: jnp.where(finite, new, old), updated, state
+        )
+        state = dataclasses.replace(state, step=state.step + 1)
         means = {"loss": loss, "accuracy": accuracy}
         totals = jax.lax.psum(counts, AXIS)
-        totals["nonfinite_losses"] = ~jnp.isfinite(loss)
-        return state, (means, totals)
+        return state, (means, totals, ~finite)
 
     def train_steps(state: TrainState, tables: Any) -> tuple[TrainState, dict]:
-        state, (means, totals) = jax.lax.scan(
+        state, (means, totals, skipped) = jax.lax.scan(
             lambda state, _: train_step(state, tables), state, length=steps
         )
-        means = jax.tree.map(jnp.mean, means)
+        means = jax.tree.map(
+            lambda x: jnp.where(skipped, 0.0, x).sum() / (~skipped).sum(), means
+        )
         totals = jax.tree.map(jnp.sum, totals)
-        return state, means | totals
+        return state, means | totals | {"skipped": skipped}
 
     everywhere = PartitionSpec()
     return jax.jit(

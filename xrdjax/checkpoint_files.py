@@ -1,0 +1,71 @@
+"""The files of a run's checkpoints: their checksums, and which of them are whole.
+
+`checksums.json` lists the checkpoints that were finished. It is replaced as a whole,
+after a checkpoint is on the disk and before older ones are removed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+CHECKPOINTS = "checkpoints"
+CHECKSUMS = "checksums.json"
+
+
+def checksum(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files in a folder."""
+    total = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.relative_to(folder).as_posix()} {digest}\n".encode())
+    return total.hexdigest()
+
+
+# Of each whole checkpoint, by its step: "sha256", and "validation_accuracy" or None.
+Records = dict[int, dict[str, Any]]
+
+
+def read_records(workdir: Path) -> Records:
+    try:
+        text = (workdir / CHECKSUMS).read_text(encoding="utf-8")
+        return {int(step): dict(record) for step, record in json.loads(text).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}  # then no checkpoint passes, and each is named
+
+
+def write_records(workdir: Path, records: Records) -> None:
+    partial = workdir / (CHECKSUMS + ".partial")
+    partial.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, workdir / CHECKSUMS)
+
+
+def list_steps(folder: Path) -> list[int]:
+    """Steps of the checkpoints in a folder, newest first, whole or not."""
+    return sorted(
+        (int(path.name) for path in folder.iterdir() if path.name.isdecimal()),
+        reverse=True,
+    )
+
+
+def by_accuracy(records: Records) -> list[int]:
+    """Steps whose validation accuracy is known, best first, the newest of equals."""
+    known = {
+        step: record["validation_accuracy"]
+        for step, record in records.items()
+        if record.get("validation_accuracy") is not None
+    }
+    return sorted(known, key=lambda step: (known[step], step), reverse=True)
+
+
+def remove_leftovers(workdir: Path, newest: int) -> None:
+    """Removes what is newer than a step, and what a killed run was writing."""
+    folder = workdir / CHECKPOINTS
+    for path in folder.iterdir():
+        if not path.name.isdecimal() or int(path.name) > newest:
+            shutil.rmtree(path)
+    records = read_records(workdir)
+    write_records(workdir, {s: r for s, r in records.items() if s <= newest})
