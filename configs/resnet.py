@@ -60,9 +60,11 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.crystallite_size_nm = (20.0, 100.0)  # least and largest, nanometres
 
     config.model = model = ml_collections.ConfigDict()
+    model.kind = "resnet"  # or park_cnn, as configs/park_cnn.py sets it
     model.size = 10  # depth: 10, 18, 34, 50 or 101
     model.width = 64  # channels of the first stage
     model.groups = 32  # groups of each group normalisation
+    model.dropout = False  # of Park's networks only; a ResNet has none
     model.dtype = "auto"  # float32, bfloat16, or auto: bfloat16 except on the CPU
 
     config.optimizer = optimizer = ml_collections.ConfigDict()

@@ -18,12 +18,13 @@ import jax
 import ml_collections
 import numpy as np
 import orbax.checkpoint as ocp
+from flax import linen as nn
 from jaxtyping import Int
 
 from xrdjax.config import make_model, read_config
 from xrdjax.crystals.statistics import Statistics, load_statistics
 from xrdjax.errors import InputError
-from xrdjax.models.resnet import ResNet, init_params
+from xrdjax.models.resnet import init_params
 
 CHECKPOINTS = "checkpoints"
 CHECKSUMS = "checksums.json"
@@ -45,7 +46,7 @@ class Run:
     """
 
     config: ml_collections.ConfigDict
-    model: ResNet
+    model: nn.Module
     params: dict[str, Any]
     statistics: Statistics
     step: int
