@@ -47,6 +47,7 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.compilation_cache = ""  # folder for compiled programs; empty: none
 
     # Crystals.
+    config.source = "synthetic"  # or crystals: known ones of the statistics' side
     config.statistics = ""  # file of `python -m xrdjax.statistics`; empty: bundled
     config.max_volume = 7000.0  # of the conventional cell, cubic angstrom
     config.max_sites = 100  # in the asymmetric unit
@@ -75,7 +76,9 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     optimizer.eps = 1e-7  # Keras' value, which the paper used
 
     # The report at the end of training.
-    config.crystals = ""  # CIF file, folder or zip of known crystals; empty: none
+    # CIF file, folder or zip of known crystals, or the .npz file of their analyses;
+    # empty: none.
+    config.crystals = ""
     config.evaluation = evaluation = ml_collections.ConfigDict()
     evaluation.batch_size = 128  # diffractograms at once
     evaluation.synthetic = 10_000  # fresh random crystals

@@ -40,6 +40,7 @@ _FREE = {
     "evaluation.synthetic",
 }
 
+_SOURCES = ("synthetic", "crystals")
 _KINDS = ("resnet", "park_cnn")
 _MODEL_SIZES = (*resnet.SIZES, *park_cnn.SIZES)
 _DTYPES = ("auto", "float32", "bfloat16")
@@ -85,6 +86,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "checkpoints_kept": _whole(1),
     "compilation_cache": _TEXT,
     "cpu_devices": _whole(1),
+    "source": (_SOURCES.__contains__, f"one of {', '.join(_SOURCES)}"),
     "statistics": _PATH,
     "crystals": _PATH,
     "symprec": _POSITIVE,
@@ -270,10 +272,11 @@ def check_same_run(
     # By way of JSON, in which the old one was kept, so that (20, 100) is [20, 100].
     was = _flat(json.loads(json.dumps(old.to_dict())))
     now = _flat(json.loads(json.dumps(new.to_dict())))
+    free = _FREE if new.source == "synthetic" else _FREE - {"crystals"}
     differences = [
         f"{name} (there {was.get(name)!r}, asked for {now.get(name)!r})"
         for name in sorted(was | now)
-        if was.get(name) != now.get(name) and name not in _FREE
+        if was.get(name) != now.get(name) and name not in free
     ]
     if now["steps"] < was["steps"]:
         differences.append(

@@ -24,10 +24,10 @@ from xrdjax.crystals.cif import Reading
 from xrdjax.crystals.gallery import gallery_structures
 from xrdjax.crystals.splits import Split
 from xrdjax.crystals.statistics import read_provenance
-from xrdjax.diffraction.reflections import INDEX_LIMIT
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.real_crystals import about_crystals, select_crystals, split_of
 from xrdjax.report_figures import draw_report_figures
+from xrdjax.sources import crystal_limits
 
 SPLITS = ("held_out", "test", "validation", "all")
 
@@ -41,16 +41,12 @@ def _crystal_set(
     progress: bool,
 ) -> tuple[dict, Answers]:
     """Counts, failures and figures of merit of known crystals."""
-    s_max = make_simulation(run.config).diffractometer.s_range[1]
     selection = select_crystals(
         crystals,
         run.space_groups,
         split=split,
         part=part,
-        symprec=run.config.symprec,
-        max_volume=run.config.max_volume,
-        max_sites=run.config.max_sites,
-        max_edge=0.99 * INDEX_LIMIT / s_max,  # more has no Miller indices here
+        **crystal_limits(run.config),
         progress=progress,
     )
     answers = answer_crystals(run, selection, simulate, progress)

@@ -22,7 +22,6 @@ from xrdjax.config import (
     CONFIG_FILE,
     check_config,
     check_same_run,
-    make_generator,
     make_model,
     read_config,
     write_config,
@@ -35,6 +34,7 @@ from xrdjax.crystals.statistics import (
 )
 from xrdjax.errors import InputError
 from xrdjax.evaluate import evaluate_run
+from xrdjax.sources import check_source, make_source
 from xrdjax.train_step import (
     Draw,
     TrainState,
@@ -147,6 +147,7 @@ def train(
             another run, or if no checkpoint in it is whole.
     """
     check_config(config)
+    check_source(config)
     workdir = Path(workdir)
     statistics = _prepare(config, workdir)
     if config.compilation_cache:
@@ -171,7 +172,8 @@ def train(
     if step >= config.steps:
         return state
 
-    standard_draw, tables = make_generator(config, statistics)
+    provenance = read_provenance(workdir / checkpoints.STATISTICS)
+    standard_draw, tables = make_source(config, statistics, provenance)
     tables = jax.device_put(tables, NamedSharding(mesh, PartitionSpec()))
     train_steps = make_train_steps(
         model, optimizer, draw or standard_draw, mesh, batch_size, config.steps_per_call
