@@ -13,7 +13,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from xrdjax.errors import InputError
-from xrdjax.models.convolution import convolution_of_backend
+from xrdjax.models.convolution import convolve_in_blocks
 
 # Channels of the convolutions, and the two hidden linear layers.
 SIZES: dict[str, tuple[int, tuple[int, int]]] = {
@@ -74,7 +74,7 @@ class ParkCNN(nn.Module):
                 (kernel,),
                 strides=(stride,),
                 dtype=self.dtype,
-                conv_general_dilated=convolution_of_backend(),
+                conv_general_dilated=convolve_in_blocks,
             )(x)
             x = drop(nn.relu(x), _CONVOLUTION_DROPOUT)
             x = nn.avg_pool(x, (window,), strides=(step,))
