@@ -49,6 +49,7 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.compilation_cache = ""  # folder for compiled programs; empty: none
 
     # Crystals.
+    config.source = "synthetic"  # or crystals: known ones of the statistics' side
     config.statistics = ""  # file of `python -m xrdjax.statistics`; empty: bundled
     config.max_volume = 7000.0  # of the conventional cell, cubic angstrom
     config.max_sites = 100  # in the asymmetric unit
@@ -62,9 +63,11 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.crystallite_size_nm = (20.0, 100.0)  # least and largest, nanometres
 
     config.model = model = ml_collections.ConfigDict()
+    model.kind = "resnet"  # or park_cnn, as configs/park_cnn.py sets it
     model.size = 10  # depth: 10, 18, 34, 50 or 101
     model.width = 64  # channels of the first stage
     model.groups = 32  # groups of each group normalisation
+    model.dropout = False  # of Park's networks only; a ResNet has none
     model.dtype = "auto"  # float32, bfloat16, or auto: bfloat16 except on the CPU
 
     config.optimizer = optimizer = ml_collections.ConfigDict()
@@ -75,7 +78,9 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     optimizer.eps = 1e-7  # Keras' value, which the paper used
 
     # The report at the end of training.
-    config.crystals = ""  # CIF file, folder or zip of known crystals; empty: none
+    # CIF file, folder or zip of known crystals, or the .npz file of their analyses;
+    # empty: none.
+    config.crystals = ""
     config.evaluation = evaluation = ml_collections.ConfigDict()
     evaluation.batch_size = 128  # diffractograms at once on each device
     evaluation.synthetic = 10_000  # fresh random crystals

@@ -171,6 +171,17 @@ def test_each_crystal_that_was_found_is_accounted_for(workdir):
     assert result["sets"]["gallery"]["failures"][0]["reason"] == "no atoms"
 
 
+def test_validation_and_test_are_the_two_parts_of_what_is_held_out(workdir):
+    counts = {}
+    for split in ("held_out", "validation", "test"):
+        part = run_it(workdir, crystals=workdir / "cifs", split=split)["sets"][
+            "crystals"
+        ]
+        assert part["split"] == split
+        counts[split] = part["counts"]["evaluated"]
+    assert counts["held_out"] == counts["validation"] + counts["test"]
+
+
 def test_by_default_only_held_out_types_are_evaluated(workdir, capsys):
     result = run_it(workdir, crystals=workdir / "cifs")
     part = result["sets"]["crystals"]
@@ -230,7 +241,7 @@ def test_symmetry_tolerances_that_differ_are_pointed_out(workdir, monkeypatch):
     "arguments,message",
     [
         ({"crystals": "nowhere"}, "nowhere does not exist"),
-        ({"split": "none"}, "expected held_out or all"),
+        ({"split": "none"}, "expected held_out, test, validation, all"),
         ({"out": "report.txt"}, "ends in .json"),
         ({"out": "no/such/folder/report.json"}, "folder that exists"),
     ],

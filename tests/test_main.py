@@ -116,6 +116,14 @@ def test_every_variant_of_the_configuration_is_sound_and_locked(argument):
     assert argument in ("quick", str(config.model.size))
 
 
+@pytest.mark.parametrize("argument", ["small", "medium", "large", "quick"])
+def test_every_variant_of_parks_network_is_sound_and_has_the_same_fields(argument):
+    config = runpy.run_path(str(ROOT / "configs/park_cnn.py"))["get_config"](argument)
+    check_config(config)
+    assert config.is_locked
+    assert argument in ("quick", config.model.size)
+
+
 def test_the_command_itself_ends_with_status_2():
     command = [sys.executable, "-m", "xrdjax.main", f"{CONFIG}:11", "--workdir=run"]
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}

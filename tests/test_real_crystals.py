@@ -4,7 +4,9 @@ import gemmi
 import numpy as np
 import pytest
 
+from xrdjax.crystals.analyses import analyse_reading
 from xrdjax.crystals.cif import Failure, Reading, read_text
+from xrdjax.crystals.splits import Split, members
 from xrdjax.crystals.structure_types import split_by_type
 from xrdjax.errors import InputError
 from xrdjax.real_crystals import select_crystals, split_of
@@ -79,21 +81,39 @@ def test_a_crystal_beyond_any_limit_is_outside_the_limits(limit):
 def test_only_held_out_types_are_taken_and_each_crystal_is_on_one_side(seed):
     groups = (221, 225, 229)
     everything = select_crystals(read(CIFS[:4]), groups, split=None, **LIMITS)
-    selection = select_crystals(read(CIFS[:4]), groups, split=(0.5, seed), **LIMITS)
+    selection = select_crystals(
+        read(CIFS[:4]), groups, split=Split(0.5, seed), **LIMITS
+    )
     expected = split_by_type(everything.type_keys, 0.5, seed)
     assert selection.type_keys == tuple(np.array(everything.type_keys)[expected])
     np.testing.assert_array_equal(selection.labels, everything.labels[expected])
     assert selection.counts["of_types_in_the_statistics"] == (~expected).sum()
 
 
+@pytest.mark.parametrize("kind", ["type", "random"])
+def test_parts_of_a_split_are_taken_from_crystals_that_were_analysed_before(kind):
+    groups, split = (221, 225, 229), Split(0.5, 3, kind)
+    known = analyse_reading(read(CIFS[:4]))
+    for part in ("statistics", "held_out", "validation", "test"):
+        selection = select_crystals(known, groups, split=split, part=part, **LIMITS)
+        taken = members(known.analyses, split, part)
+        names = [a.standard.name for a in known.analyses]
+        assert [s.name for s in selection.structures] == list(np.array(names)[taken])
+        counts = dict(selection.counts)
+        assert counts.pop("found") == sum(counts.values()) == 5
+        assert (~taken).sum() in counts.values()
+
+
 def test_nothing_read_is_nothing_selected():
-    selection = select_crystals(Reading((), ()), (225,), split=(0.2, 0), **LIMITS)
+    selection = select_crystals(Reading((), ()), (225,), split=Split(0.2, 0), **LIMITS)
     assert selection.structures == () and selection.labels.shape == (0,)
     assert selection.counts["found"] == 0
 
 
 def test_the_split_is_the_one_that_the_statistics_name():
-    assert split_of({"held_out": 0.2, "seed": 7, "source": "x"}) == (0.2, 7)
+    record = {"held_out": 0.2, "seed": 7, "source": "x"}
+    assert split_of(record) == Split(0.2, 7, "type")
+    assert split_of(record | {"split": "random"}) == Split(0.2, 7, "random")
 
 
 @pytest.mark.parametrize("provenance", [{}, {"held_out": 0.0, "seed": 0}])

@@ -82,12 +82,36 @@ def test_the_provenance_says_how_to_make_the_file_again_without_paths(folder):
     provenance = read_provenance(_run(folder, *options, *record))
     assert provenance["command"] == (
         "python -m xrdjax.statistics --crystals=crystals --out=made.npz "
-        "--held_out=0.0 --seed=5 --min_crystals=2 --symprec=0.02"
+        "--held_out=0.0 --split=type --seed=5 --min_crystals=2 --symprec=0.02"
     )
     assert str(folder.parent) not in str(provenance)
     assert (provenance["source"], provenance["license"]) == ("here", "free")
     assert provenance["citation"] == "none"
     assert set(provenance["versions"]) == {"gemmi", "numpy", "python", "spglib"}
+
+
+def test_a_random_split_holds_out_crystals_whatever_their_type(folder):
+    provenance = read_provenance(_run(folder, "--held_out=0.5", "--split=random"))
+    assert provenance["split"] == "random"
+    names = [path.name for path in folder.iterdir()]
+    held_out = split_by_type(names, 0.5, 0)
+    counts = provenance["counts"]
+    assert counts["held out"]["crystals"] == held_out.sum()
+    assert counts["held out"]["types"] == counts["statistics"]["types"] == 3
+
+
+def test_the_file_of_analyses_serves_instead_of_the_cifs(folder, capsys):
+    (folder / "broken.cif").write_text("data_broken\n_cell_length_a what\n")
+    kept = folder.parent / "kept.npz"
+    _run(folder, f"--analyses={kept}")
+    printed = capsys.readouterr().out
+    again = folder.parent / "again"
+    again.mkdir()
+    main([f"--crystals={kept}", f"--out={again / 'made.npz'}", "--min_crystals=2"])
+    statistics = load_statistics(again / "made.npz")
+    for name, value in vars(load_statistics(folder.parent / "made.npz")).items():
+        np.testing.assert_array_equal(getattr(statistics, name), value)
+    assert capsys.readouterr().out.splitlines()[1:-1] == printed.splitlines()[1:-1]
 
 
 def test_the_same_command_makes_the_same_bytes(folder):
@@ -122,6 +146,8 @@ def test_a_file_that_exists_is_not_touched(folder, capsys):
     [
         ("--crystals=missing.zip", "missing.zip does not exist"),
         ("--out=nowhere/made.npz", "folder 'nowhere' of --out does not exist"),
+        ("--analyses=kept.zip", "--analyses is 'kept.zip': name a file .npz"),
+        ("--analyses=nowhere/kept.npz", "folder 'nowhere' of --analyses does not"),
         ("--held_out=20", "share of the structure types, from 0 to 1"),
         ("--held_out=1", "no space group has 2 crystals"),
         ("--min_crystals=0", "--min_crystals is 0: expected 1 or more"),

@@ -8,7 +8,9 @@ import textwrap
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from flax import linen as nn
 
 from xrdjax.models.preprocess import preprocess
 from xrdjax.models.resnet import ResNet
@@ -188,6 +190,32 @@ def test_first_step_is_adam_on_the_gradient_of_the_mean_cross_entropy(
     state, metrics = one_step(state, tables)
     np.testing.assert_allclose(metrics["loss"], loss, rtol=1e-5)
     _assert_close(state.params, expected, atol=2e-5)
+
+
+class Dropping(nn.Module):
+    """A linear layer that sees half of its input in training."""
+
+    @nn.compact
+    def __call__(self, inputs, train=False):
+        return nn.Dense(GROUPS)(nn.Dropout(0.5, deterministic=not train)(inputs))
+
+
+def test_what_is_dropped_is_another_draw_each_step_and_known_from_the_key(mesh, tables):
+    model, still = Dropping(), optax.sgd(0.0)
+    steps = make_train_steps(model, still, draw, mesh, BATCH, steps=1)
+    state = init_state(0, model, still, POINTS, mesh)
+    params = jax.tree.map(np.asarray, state.params)
+    key = jax.random.wrap_key_data(np.asarray(state.key))
+    for step in range(2):
+        here = jax.random.fold_in(jax.random.fold_in(key, step), 0)
+        patterns, labels, _ = draw(here, tables, BATCH)
+        rngs = {"dropout": jax.random.fold_in(here, 2**31)}
+        logits = model.apply(
+            {"params": params}, preprocess(patterns), train=True, rngs=rngs
+        )
+        loss = -jax.nn.log_softmax(logits)[jnp.arange(BATCH), labels].mean()
+        state, metrics = steps(state, tables)
+        np.testing.assert_allclose(metrics["loss"], loss, rtol=1e-5)
 
 
 def test_five_steps_in_one_call_are_five_calls_of_one_step(

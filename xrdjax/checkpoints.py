@@ -18,6 +18,7 @@ import jax
 import ml_collections
 import numpy as np
 import orbax.checkpoint as ocp
+from flax import linen as nn
 from jaxtyping import Int
 
 from xrdjax import devices
@@ -33,7 +34,7 @@ from xrdjax.checkpoint_files import (
 from xrdjax.config import make_model, read_config
 from xrdjax.crystals.statistics import Statistics, load_statistics
 from xrdjax.errors import InputError, report_full_disk
-from xrdjax.models.resnet import ResNet, init_params
+from xrdjax.models.resnet import init_params
 
 STATISTICS = "statistics.npz"
 CHOICES = ("newest", "best")
@@ -54,7 +55,7 @@ class Run:
     """
 
     config: ml_collections.ConfigDict
-    model: ResNet
+    model: nn.Module
     params: dict[str, Any]
     statistics: Statistics
     step: int

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import ml_collections
+from flax import linen as nn
 from jaxtyping import Array
 
 from xrdjax.crystals.prior import Limits, Prior, make_prior
@@ -22,7 +23,7 @@ from xrdjax.diffraction.batches import Simulation
 from xrdjax.diffraction.diffractometer import Diffractometer
 from xrdjax.diffraction.profiles import ProfileGrid, profile_grid
 from xrdjax.errors import InputError
-from xrdjax.models.resnet import SIZES, ResNet, resnet
+from xrdjax.models import park_cnn, resnet
 from xrdjax.pipeline import synthetic_patterns
 from xrdjax.train_step import Draw
 
@@ -43,6 +44,9 @@ _FREE = {
     "evaluation.validation",
 }
 
+_SOURCES = ("synthetic", "crystals")
+_KINDS = ("resnet", "park_cnn")
+_MODEL_SIZES = (*resnet.SIZES, *park_cnn.SIZES)
 _DTYPES = ("auto", "float32", "bfloat16")
 
 
@@ -60,6 +64,7 @@ def _number(value: Any) -> bool:
 _POSITIVE = (lambda value: _number(value) and value > 0, "a number above 0")
 _BELOW_ONE = (lambda value: _number(value) and 0 <= value < 1, "in [0, 1)")
 _ANGLE = (lambda value: _number(value) and 0 < value < 180, "degrees in (0, 180)")
+_BOOLEAN = (lambda value: isinstance(value, bool), "True or False")
 _TEXT = (lambda value: isinstance(value, str), "text")
 _PATH = (
     lambda value: isinstance(value, str) and (not value or Path(value).exists()),
@@ -87,6 +92,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "compilation_cache": _TEXT,
     "cpu_devices": _whole(1),
     "distributed": (DISTRIBUTED.__contains__, f"one of {', '.join(DISTRIBUTED)}"),
+    "source": (_SOURCES.__contains__, f"one of {', '.join(_SOURCES)}"),
     "statistics": _PATH,
     "crystals": _PATH,
     "symprec": _POSITIVE,
@@ -97,9 +103,14 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "crystallite_size_nm": _SIZE_RANGE,
     "max_volume": _POSITIVE,
     "max_sites": _whole(1),
-    "model.size": (SIZES.__contains__, f"one of {', '.join(map(str, SIZES))}"),
+    "model.kind": (_KINDS.__contains__, f"one of {', '.join(_KINDS)}"),
+    "model.size": (
+        _MODEL_SIZES.__contains__,
+        f"one of {', '.join(map(str, _MODEL_SIZES))}",
+    ),
     "model.width": _whole(1),
     "model.groups": _whole(1),
+    "model.dropout": _BOOLEAN,
     "model.dtype": (_DTYPES.__contains__, f"one of {', '.join(_DTYPES)}"),
     "optimizer.learning_rate": _POSITIVE,
     "optimizer.halve_every_steps": _whole(1),
@@ -164,19 +175,36 @@ def check_config(config: ml_collections.ConfigDict) -> None:
     _make_grid(make_simulation(config))
 
 
-def make_model(config: ml_collections.ConfigDict, outputs: int) -> ResNet:
+def make_model(config: ml_collections.ConfigDict, outputs: int) -> nn.Module:
     """The network that a configuration describes, for so many space groups.
 
     Its computation is in bfloat16 on accelerators if model.dtype is "auto".
+
+    Raises:
+        InputError: the settings do not go together.
     """
-    dtype = config.model.dtype
+    model, dtype = config.model, config.model.dtype
     if dtype == "auto":
         dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
-    return resnet(
-        config.model.size,
+    if model.kind == "park_cnn":
+        return park_cnn.park_cnn(
+            model.size,
+            outputs,
+            config.points,
+            width=model.width,
+            dropout=model.dropout,
+            dtype=jnp.dtype(dtype),
+        )
+    if model.dropout:
+        raise InputError(
+            "model.dropout is True, which a ResNet has not: set it to False, or take "
+            "configs/park_cnn.py"
+        )
+    return resnet.resnet(
+        model.size,
         outputs,
-        width=config.model.width,
-        groups=config.model.groups,
+        width=model.width,
+        groups=model.groups,
         dtype=jnp.dtype(dtype),
     )
 
@@ -251,10 +279,11 @@ def check_same_run(
     # By way of JSON, in which the old one was kept, so that (20, 100) is [20, 100].
     was = _flat(json.loads(json.dumps(old.to_dict())))
     now = _flat(json.loads(json.dumps(new.to_dict())))
+    free = _FREE if new.source == "synthetic" else _FREE - {"crystals"}
     differences = [
         f"{name} (there {was.get(name)!r}, asked for {now.get(name)!r})"
         for name in sorted(was | now)
-        if was.get(name) != now.get(name) and name not in _FREE
+        if was.get(name) != now.get(name) and name not in free
     ]
     if now["steps"] < was["steps"]:
         differences.append(

@@ -28,71 +28,49 @@ from xrdjax.answers import (
     generators,
 )
 from xrdjax.checkpoints import CHOICES, STATISTICS, Run
-from xrdjax.config import make_simulation
-from xrdjax.crystals.cif import Reading, read_crystals
+from xrdjax.crystals.analyses import AnalysedCrystals, known_crystals
+from xrdjax.crystals.cif import Reading
 from xrdjax.crystals.gallery import gallery_structures
+from xrdjax.crystals.splits import Split
 from xrdjax.crystals.statistics import read_provenance
-from xrdjax.diffraction.reflections import INDEX_LIMIT
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.pretrained import PRETRAINED, add_network_flags, load_network
-from xrdjax.real_crystals import select_crystals, split_of
+from xrdjax.real_crystals import about_crystals, select_crystals, split_of
 from xrdjax.report_figures import draw_report_figures
+from xrdjax.sources import crystal_limits
 
-SPLITS = ("held_out", "all")
+SPLITS = ("held_out", "test", "validation", "all")
 
 
 def _crystal_set(
     run: Run,
     mesh: Mesh,
-    reading: Reading,
-    split: tuple[float, int] | None,
+    crystals: Reading | AnalysedCrystals,
+    split: Split | None,
+    part: str,
     simulate: Simulate,
     progress: bool,
 ) -> tuple[dict, Answers]:
     """Counts, failures and figures of merit of known crystals."""
-    s_max = make_simulation(run.config).diffractometer.s_range[1]
     selection = select_crystals(
-        reading,
+        crystals,
         run.space_groups,
         split=split,
-        symprec=run.config.symprec,
-        max_volume=run.config.max_volume,
-        max_sites=run.config.max_sites,
-        max_edge=0.99 * INDEX_LIMIT / s_max,  # more has no Miller indices here
+        part=part,
+        **crystal_limits(run.config),
         progress=progress,
     )
     answers = answer_crystals(run, mesh, selection, simulate, progress)
-    part = {
+    result = {
         "counts": selection.counts,
         "failures": [vars(failure) for failure in selection.failures],
         "score": answers.score(selection.type_keys),
     }
-    return part, answers
+    return result, answers
 
 
 def _read_gallery() -> Reading:
     return Reading(tuple(gallery_structures().values()), ())
-
-
-def _about_crystals(path: str, split: tuple[float, int] | None) -> dict:
-    """Which crystals of a path are taken, for people and for programs."""
-    about = {"path": path, "split": "all"}
-    if split is None:
-        return about | {
-            "title": "known crystals",
-            "description": f"All crystals of `{path}`, whether the statistics were "
-            "made from their structure type or not.",
-        }
-    fraction, seed = split
-    return about | {
-        "split": "held_out",
-        "held_out_fraction": fraction,
-        "split_seed": seed,
-        "title": "held-out crystals",
-        "description": f"Known crystals of `{path}` whose structure type was kept out "
-        f"of the statistics ({100 * fraction:g} % of all types, seed {seed}); "
-        "`--split=all` takes the others too.",
-    }
 
 
 def _about_run(run: Run, workdir: Path, checkpoint: str, provenance: dict) -> dict:
@@ -109,12 +87,13 @@ def _about_run(run: Run, workdir: Path, checkpoint: str, provenance: dict) -> di
     }
 
 
-def _choose_split(split: str | None, provenance: dict) -> tuple[float, int] | None:
-    if split not in (None, *SPLITS):
-        raise InputError(f"the split is {split!r}, expected {' or '.join(SPLITS)}")
-    if split == "all" or (split is None and not provenance.get("held_out")):
-        return None
-    return split_of(provenance)
+def _choose_split(asked: str | None, provenance: dict) -> tuple[Split | None, str]:
+    """Split of the crystals (None: take all), and which part of it is meant."""
+    if asked not in (None, *SPLITS):
+        raise InputError(f"the split is {asked!r}, expected {', '.join(SPLITS)}")
+    if asked == "all" or (asked is None and not provenance.get("held_out")):
+        return None, "held_out"
+    return split_of(provenance), asked or "held_out"
 
 
 def _notes(run: Run, workdir: Path, about: dict | None, provenance: dict) -> list[str]:
@@ -127,7 +106,7 @@ def _notes(run: Run, workdir: Path, about: dict | None, provenance: dict) -> lis
             f"training or `python -m xrdjax.evaluate --workdir={workdir} "
             "--crystals=PATH`."
         )
-    elif about["split"] == "held_out" and symprec != run.config.symprec:
+    elif about["split"] != "all" and symprec != run.config.symprec:
         notes.append(
             f"The statistics were made with a symmetry tolerance of {symprec:g} "
             f"angstrom, these crystals were analysed with {run.config.symprec:g}: a "
@@ -164,12 +143,12 @@ def evaluate_run(
 
     Args:
         workdir: work directory of the run, or a folder of weights.
-        crystals: CIF file, folder or zip of known crystals; by default what the
-            run's configuration names, if anything.
+        crystals: CIF file, folder or zip of known crystals, or the .npz file of
+            their analyses; by default what the run's configuration names, if anything.
         checkpoint: "newest", or "best" by validation accuracy.
         split: "held_out" takes only crystals of the structure types kept out of the
-            statistics, "all" takes every crystal; by default held_out if the
-            statistics name such types.
+            statistics, "validation" a fifth of these, "test" the rest of them, "all"
+            takes every crystal; by default held_out if the statistics name such types.
         synthetic: number of fresh random crystals; by default as configured.
         out: JSON file to write, with a page (.md) and a folder of figures of the
             same name beside it; by default report.json in the work directory, for
@@ -198,7 +177,11 @@ def evaluate_run(
     provenance = read_provenance(workdir / STATISTICS)
     chosen = _choose_split(split, provenance)
     crystals = crystals or run.config.crystals
-    reading = read_crystals(crystals, progress=progress) if crystals else None
+    known = (
+        known_crystals(crystals, run.config.symprec, progress=progress)
+        if crystals
+        else None
+    )
     count = run.config.evaluation.synthetic if synthetic is None else synthetic
     drawn, simulate = generators(run, mesh, draw, simulate)
 
@@ -215,14 +198,14 @@ def evaluate_run(
             "score": answers["synthetic"].score(),
         }
     about = None
-    if reading is not None:
-        about = _about_crystals(str(crystals), chosen)
+    if known is not None:
+        about = about_crystals(str(crystals), *chosen)
         part, answers["crystals"] = _crystal_set(
-            run, mesh, reading, chosen, simulate, progress
+            run, mesh, known, *chosen, simulate, progress
         )
         sets["crystals"] = about | part
     part, answers["gallery"] = _crystal_set(
-        run, mesh, _read_gallery(), None, simulate, progress=False
+        run, mesh, _read_gallery(), None, "held_out", simulate, progress=False
     )
     sets["gallery"] = {
         "title": "gallery",
@@ -274,7 +257,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--crystals",
         type=Path,
-        help="CIF file, or folder or zip of CIFs (default: as configured in training)",
+        help="CIF file, folder or zip of CIFs, or the .npz file of their analyses "
+        "(default: as configured in training)",
     )
     parser.add_argument(
         "--checkpoint",
@@ -285,8 +269,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--split",
         choices=SPLITS,
-        help="which of these crystals (default: held_out, if the statistics hold out "
-        "structure types)",
+        help="which of these crystals; held_out are those for validation and for the "
+        "test (default: held_out, if the statistics hold out structure types)",
     )
     parser.add_argument(
         "--synthetic",

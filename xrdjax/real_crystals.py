@@ -1,4 +1,4 @@
-"""Which known crystals a network is tested on, and why the others are not."""
+"""Which known crystals a network learns from or is tested on, and why not the others."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -6,22 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
+from xrdjax.crystals.analyses import AnalysedCrystals, analyse_reading
 from xrdjax.crystals.cif import Failure, Reading
 from xrdjax.crystals.crystal import Structure
-from xrdjax.crystals.structure_types import Analysis, analyse_all, split_by_type
+from xrdjax.crystals.splits import Split, members
+from xrdjax.crystals.structure_types import Analysis
 from xrdjax.errors import InputError
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Crystals to classify, and the fate of all that were found.
+    """Crystals to simulate, and the fate of all that were found.
 
     Attributes:
         structures: n crystals, each in the reference setting of its space group.
         labels: [n] row of each crystal's group among the trained groups.
         type_keys: n structure types.
-        counts: crystals found, left out for each reason, and evaluated; all but
-            the first add up to the first.
+        counts: crystals found, left out for each reason, and "evaluated", which are
+            those taken; all but the first add up to the first.
         failures: what could not be read or analysed, and why.
     """
 
@@ -32,8 +34,8 @@ class Selection:
     failures: tuple[Failure, ...]
 
 
-def split_of(provenance: Mapping) -> tuple[float, int]:
-    """Fraction and seed of the structure types kept out of the statistics.
+def split_of(provenance: Mapping) -> Split:
+    """The split that statistics were made with, from their provenance.
 
     Raises:
         InputError: the statistics were made from all structure types.
@@ -44,46 +46,66 @@ def split_of(provenance: Mapping) -> tuple[float, int]:
             "the statistics of this run were made from all structure types, so that "
             "none is held out: evaluate on all crystals with --split=all"
         )
-    return float(fraction), int(seed)
+    return Split(float(fraction), int(seed), provenance.get("split", "type"))
+
+
+def _reason(split: Split | None, part: str) -> str:
+    """Why a crystal is left out that is not in the part of the split."""
+    if split is None or (part == "held_out" and split.kind == "type"):
+        return "of_types_in_the_statistics"
+    if part == "held_out":
+        return "in_the_statistics"
+    return {
+        "statistics": "held_out",
+        "validation": "not_for_validation",
+        "test": "not_for_the_test",
+    }[part]
 
 
 def select_crystals(
-    reading: Reading,
+    crystals: Reading | AnalysedCrystals,
     space_groups: Collection[int],
     *,
-    split: tuple[float, int] | None,
+    split: Split | None,
     symprec: float,
     max_volume: float,
     max_sites: int,
     max_edge: float,
+    part: str = "held_out",
     progress: bool = False,
 ) -> Selection:
-    """Sorts crystals into those to classify and those left out, each for one reason.
+    """Sorts crystals into those to simulate and those left out, each for one reason.
 
     The label is the space group that spglib finds, whatever the file says, and the
     crystal is taken in that group's reference setting.
 
     Args:
-        reading: crystals as read.
+        crystals: as read, or analysed with the same symprec.
         space_groups: [K] groups that the network knows.
-        split: fraction and seed of the structure types held out of the statistics,
-            to take only these; None takes all.
+        split: of the crystals into known and held-out ones, to take only one part;
+            None takes all.
         symprec: tolerance of spglib, angstrom.
         max_volume: largest conventional cell, cubic angstrom.
         max_sites: most sites in the asymmetric unit.
         max_edge: longest edge of the cell, angstrom.
+        part: of the split: "held_out", of it only "validation" or "test", or
+            "statistics", which training may know.
         progress: whether to show a bar.
     """
-    analyses, failures = analyse_all(reading.structures, symprec, progress=progress)
+    if isinstance(crystals, Reading):
+        crystals = analyse_reading(crystals, symprec, progress=progress)
+    analyses = crystals.analyses
     row_of = {int(number): row for row, number in enumerate(space_groups)}
-    held_out = np.ones(len(analyses), bool)
-    if split is not None and analyses:
-        held_out = split_by_type([a.type_key for a in analyses], *split)
+    chosen = np.ones(len(analyses), bool)
+    if split is not None:
+        chosen = members(analyses, split, part)
+    failures = (*crystals.unreadable, *crystals.without_symmetry)
+    reason = _reason(split, part)
     counts = {
-        "found": len(reading.structures) + len(reading.failures),
-        "unreadable": len(reading.failures),
-        "without_symmetry": len(failures),
-        "of_types_in_the_statistics": 0,
+        "found": len(analyses) + len(failures),
+        "unreadable": len(crystals.unreadable),
+        "without_symmetry": len(crystals.without_symmetry),
+        reason: 0,
         "outside_the_limits": 0,
         "outside_the_trained_groups": 0,
         "evaluated": 0,
@@ -98,9 +120,9 @@ def select_crystals(
         )
 
     kept: list[Analysis] = []
-    for analysis, is_held_out in zip(analyses, held_out, strict=True):
-        if not is_held_out:
-            counts["of_types_in_the_statistics"] += 1
+    for analysis, is_chosen in zip(analyses, chosen, strict=True):
+        if not is_chosen:
+            counts[reason] += 1
         elif not fits(analysis):
             counts["outside_the_limits"] += 1
         elif analysis.space_group not in row_of:
@@ -113,5 +135,36 @@ def select_crystals(
         labels=np.array([row_of[a.space_group] for a in kept], dtype=np.int64),
         type_keys=tuple(a.type_key for a in kept),
         counts=counts,
-        failures=(*reading.failures, *failures),
+        failures=failures,
     )
+
+
+_PARTS = {
+    "held_out": "",
+    "test": " and are not among the fifth that is for validation",
+    "validation": " and are among the fifth that is for validation",
+}
+
+
+def about_crystals(path: str, split: Split | None, part: str) -> dict:
+    """Which crystals of a path are taken, for people and for programs."""
+    about = {"path": path, "split": "all"}
+    if split is None:
+        return about | {
+            "title": "known crystals",
+            "description": f"All crystals of `{path}`, whether the statistics were "
+            "made from their structure type or not.",
+        }
+    whose, what = "whose structure type was", "types"
+    if split.kind == "random":
+        whose, what = "that were", "crystals, chosen one by one"
+    return about | {
+        "split": part,
+        "split_kind": split.kind,
+        "held_out_fraction": split.held_out,
+        "split_seed": split.seed,
+        "title": "held-out crystals",
+        "description": f"Known crystals of `{path}` {whose} kept out of the "
+        f"statistics ({100 * split.held_out:g} % of all {what}, seed {split.seed})"
+        f"{_PARTS[part]}; `--split=all` takes the others too.",
+    }

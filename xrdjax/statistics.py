@@ -3,7 +3,10 @@
     python -m xrdjax.statistics --crystals=cifs.zip --out=statistics.npz
 
 Whole structure types are held out; the same seed and share tell which (see
-`structure_types.split_by_type`). The bundled file was made so: see its provenance.
+`crystals.splits`). The bundled file was made so: see its provenance.
+
+`--analyses=FILE.npz` keeps the analysed crystals too: that file can be given for the
+CIFs from then on, here and wherever crystals are asked for, and is read in seconds.
 """
 
 import argparse
@@ -15,10 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from xrdjax.crystals.cif import Failure, read_crystals
+from xrdjax.crystals.analyses import known_crystals, save_analyses
+from xrdjax.crystals.cif import Failure
 from xrdjax.crystals.space_groups import space_group
+from xrdjax.crystals.splits import KINDS, Split, members
 from xrdjax.crystals.statistics import Statistics, save_statistics
-from xrdjax.crystals.structure_types import Analysis, analyse_all, split_by_type
+from xrdjax.crystals.structure_types import Analysis, split_by_type
 from xrdjax.crystals.survey import compute_statistics, select
 from xrdjax.errors import InputError, exit_on_input_error
 
@@ -31,10 +36,16 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--crystals", required=True, help="a folder or a zip of CIFs, or a CIF")
+    add(
+        "--crystals",
+        required=True,
+        help="a folder or a zip of CIFs, a CIF, or the .npz file of --analyses",
+    )
     add("--out", required=True, help="file to write, .npz")
-    add("--overwrite", action="store_true", help="replace the file if it exists")
+    add("--analyses", default="", help="file to keep the analysed crystals in, .npz")
+    add("--overwrite", action="store_true", help="replace files that exist")
     add("--held_out", type=float, default=0.2, help="share of types held out")
+    add("--split", choices=KINDS, default="type", help="random: by crystal, not type")
     add("--seed", type=int, default=0, help="of the split")
     add("--min_crystals", type=int, default=50, help="a group needs this many")
     add("--symprec", type=float, default=0.01, help="of spglib, angstrom")
@@ -47,15 +58,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(args: argparse.Namespace) -> None:
     """Finds what is wrong before the long work begins."""
-    out = Path(args.out)
-    if out.exists() and not args.overwrite:
-        raise InputError(
-            f"{args.out!r} exists already: give another --out, or --overwrite"
-        )
-    if not out.parent.is_dir():
-        raise InputError(
-            f"the folder {str(out.parent)!r} of --out does not exist: make it first"
-        )
+    for flag in ("out", "analyses"):
+        if not (name := getattr(args, flag)):
+            continue
+        path = Path(name)
+        if path.exists() and not args.overwrite:
+            raise InputError(
+                f"{name!r} exists already: give another --{flag}, or --overwrite"
+            )
+        if not path.parent.is_dir():
+            raise InputError(
+                f"the folder {str(path.parent)!r} of --{flag} does not exist: make it "
+                "first"
+            )
+    if args.analyses and Path(args.analyses).suffix != ".npz":
+        raise InputError(f"--analyses is {args.analyses!r}: name a file .npz")
     if args.min_crystals < 1:
         raise InputError(f"--min_crystals is {args.min_crystals}: expected 1 or more")
     if not args.symprec > 0:
@@ -67,7 +84,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _command(args: argparse.Namespace) -> str:
     """The command that makes the file again, with file names instead of paths."""
-    names = ("held_out", "seed", "min_crystals", "symprec")
+    names = ("held_out", "split", "seed", "min_crystals", "symprec")
     options = [f"--{name}={getattr(args, name)}" for name in names]
     return " ".join(
         ["python -m xrdjax.statistics", f"--crystals={Path(args.crystals).name}"]
@@ -84,6 +101,7 @@ def _provenance(args: argparse.Namespace, counts: dict) -> dict:
         "crystals": Path(args.crystals).name,
         "command": _command(args),
         "held_out": args.held_out,
+        "split": args.split,
         "seed": args.seed,
         "min_crystals": args.min_crystals,
         "symprec": args.symprec,
@@ -154,16 +172,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     with exit_on_input_error():
         _check(args)
-        print(f"reading {args.crystals}")
-        reading = read_crystals(args.crystals, args.processes, progress=True)
-        print("searching for symmetry")
-        analyses, failures = analyse_all(
-            reading.structures, args.symprec, args.processes, progress=True
+        print(f"reading {args.crystals} and searching for symmetry")
+        known = known_crystals(
+            args.crystals, args.symprec, args.processes, progress=True
         )
-        _print_failures("unreadable", reading.failures)
-        _print_failures("without symmetry", failures)
-        held_out = split_by_type(
-            [a.type_key for a in analyses], args.held_out, args.seed
+        if args.analyses:
+            save_analyses(args.analyses, known, overwrite=args.overwrite)
+        analyses = known.analyses
+        _print_failures("unreadable", known.unreadable)
+        _print_failures("without symmetry", known.without_symmetry)
+        held_out = members(
+            analyses, Split(args.held_out, args.seed, args.split), "held_out"
         )
         sides = {
             "all": analyses,
@@ -181,8 +200,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             {(a.space_group, a.type_key) for a in analyses}
         )
         counts["left out"] = {
-            "unreadable": len(reading.failures),
-            "without symmetry": len(failures),
+            "unreadable": len(known.unreadable),
+            "without symmetry": len(known.without_symmetry),
         } | selection.left_out
         counts["groups kept"] = len(statistics.space_groups)
         counts["crystals kept"] = len(selection.analyses)

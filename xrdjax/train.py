@@ -22,7 +22,6 @@ from xrdjax.config import (
     CONFIG_FILE,
     check_config,
     check_same_run,
-    make_generator,
     make_model,
     read_config,
     write_config,
@@ -36,6 +35,7 @@ from xrdjax.crystals.statistics import (
 from xrdjax.errors import InputError, report_full_disk
 from xrdjax.evaluate import evaluate_run
 from xrdjax.metrics_log import MetricsLog, NoLog
+from xrdjax.sources import check_source, make_source
 from xrdjax.stopping import note_sigterm
 from xrdjax.train_step import (
     Draw,
@@ -159,6 +159,7 @@ def train(
             too many steps in a row were not finite.
     """
     check_config(config)
+    check_source(config)
     workdir = Path(workdir)
     devices.on_first(lambda: _prepare(config, workdir))
     statistics = _statistics_of(workdir)
@@ -180,7 +181,8 @@ def train(
     if step >= config.steps:
         return state
 
-    standard_draw, tables = make_generator(config, statistics)
+    provenance = read_provenance(workdir / checkpoints.STATISTICS)
+    standard_draw, tables = make_source(config, statistics, provenance)
     draw = draw or standard_draw
     tables = devices.replicate(tables, mesh)
     count = config.evaluation.validation

@@ -15,13 +15,14 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from flax import linen as nn
 from jax.flatten_util import ravel_pytree
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, UInt32
 
 from xrdjax.devices import AXIS, per_device
 from xrdjax.models.preprocess import preprocess
-from xrdjax.models.resnet import ResNet, init_params
+from xrdjax.models.resnet import init_params
 
 # (key, tables, batch size B) -> patterns [B, T], labels [B], counts {name: scalar}.
 # The tables are what the generator looks up; they are arguments of the compiled
@@ -30,6 +31,9 @@ Draw = Callable[
     [Array, Any, int],
     tuple[Float[Array, "B T"], Int[Array, " B"], dict[str, Array]],
 ]
+
+# Folded into a step's key: what a network drops lies in another stream than crystals.
+_DROPOUT_STREAM = 2**31
 
 
 @flax.struct.dataclass
@@ -61,7 +65,7 @@ def make_optimizer(
 
 def init_state(
     seed: int,
-    model: ResNet,
+    model: nn.Module,
     optimizer: optax.GradientTransformation,
     points: int,
     mesh: jax.sharding.Mesh,
@@ -83,7 +87,7 @@ def init_state(
 
 
 def make_train_steps(
-    model: ResNet,
+    model: nn.Module,
     optimizer: optax.GradientTransformation,
     draw: Draw,
     mesh: jax.sharding.Mesh,
@@ -112,9 +116,10 @@ def make_train_steps(
         key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
         patterns, labels, counts = draw(key, tables, share)
         inputs = preprocess(patterns)
+        rngs = {"dropout": jax.random.fold_in(key, _DROPOUT_STREAM)}
 
         def loss_fn(params: Any) -> tuple[Array, Any]:
-            logits = model.apply({"params": params}, inputs)
+            logits = model.apply({"params": params}, inputs, train=True, rngs=rngs)
             losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
             return losses.mean(), logits
 

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from jax import lax
 
-from xrdjax.models.convolution import conv_general_dilated, convolution_of_backend
+from xrdjax.models.convolution import (
+    conv_general_dilated,
+    convolution_of_backend,
+    convolve_in_blocks,
+)
 
 
 def _xla(x, kernel, stride, padding):
@@ -15,6 +19,7 @@ def _xla(x, kernel, stride, padding):
     )
 
 
+@pytest.mark.parametrize("convolve", [conv_general_dilated, convolve_in_blocks])
 @pytest.mark.parametrize(
     ("width", "size", "stride", "padding"),
     [
@@ -24,15 +29,16 @@ def _xla(x, kernel, stride, padding):
         (43, 1, 4, "SAME"),
         (39, 4, 2, "VALID"),
         (40, 9, 4, [(3, 1)]),
+        (141, 100, 5, "SAME"),
     ],
 )
-def test_values_and_gradients_are_those_of_xla(width, size, stride, padding):
+def test_values_and_gradients_are_those_of_xla(convolve, width, size, stride, padding):
     keys = jax.random.split(jax.random.key(width + size), 3)
     x = jax.random.normal(keys[0], (2, width, 3))
     kernel = jax.random.normal(keys[1], (size, 3, 5))
 
     def ours(x, kernel):
-        return conv_general_dilated(x, kernel, (stride,), padding)
+        return convolve(x, kernel, (stride,), padding)
 
     expected, expected_pull = jax.vjp(
         lambda x, kernel: _xla(x, kernel, stride, padding), x, kernel

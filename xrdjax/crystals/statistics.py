@@ -7,9 +7,6 @@ of the cell. All refers to the reference setting and its conventional cell.
 """
 
 import json
-import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,21 +16,12 @@ from flax import struct
 from jaxtyping import Array, Float, Int
 
 from xrdjax.crystals.elements import SYMBOLS
+from xrdjax.crystals.npz_files import read_npz, write_npz
 from xrdjax.crystals.space_groups import LATTICE_SYSTEMS, space_group
 from xrdjax.crystals.wyckoff import wyckoff_table
 from xrdjax.errors import InputError
 
 BUNDLED = Path(__file__).parent / "data" / "statistics.npz"
-
-# What numpy and zipfile raise on a file that is cut, altered or something else.
-_DAMAGE = (
-    ValueError,
-    TypeError,
-    EOFError,
-    RuntimeError,  # "encrypted"; NotImplementedError, an unknown compression, is one
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 @struct.dataclass
@@ -210,50 +198,21 @@ def save_statistics(
         for name, (dtype, _) in _LAYOUT.items()
     }
     text = json.dumps(dict(provenance), ensure_ascii=False, sort_keys=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("xb") as file:
-            np.savez_compressed(file, **arrays, provenance=np.array(text))
-            file.flush()
-            os.fsync(file.fileno())
-        if not overwrite:
-            path.touch(exist_ok=False)  # claims the name, or finds it taken
-        partial.replace(path)
-    except FileExistsError as error:
-        raise InputError(
-            f"{str(path)!r} exists already: give another file name, or ask to overwrite"
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"cannot write {str(path)!r} ({error.strerror}): give a file in a folder "
-            "that exists and that you may write to"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    write_npz(path, arrays | {"provenance": np.array(text)}, overwrite=overwrite)
 
 
 def _read(path: str | Path | None) -> tuple[Statistics, dict]:
     """Statistics and provenance of a file, checked."""
     path = BUNDLED if path is None else Path(path)
     mend = "expected a file made by `python -m xrdjax.statistics`"
+    arrays = read_npz(path, (*_LAYOUT, "provenance"), "statistics", mend)
     try:
-        # numpy leaves a file open that turns out to be no zip
-        with path.open("rb") as stream, np.load(stream) as file:
-            statistics = Statistics(**{name: file[name] for name in _LAYOUT})
-            provenance = json.loads(str(file["provenance"]))
-    except FileNotFoundError as error:
-        raise InputError(f"no statistics file {str(path)!r}: {mend}") from error
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"cannot read {str(path)!r} ({reason}): {mend}") from error
-    except KeyError as error:
-        raise InputError(
-            f"{str(path)!r} holds no statistics ({error}): {mend}"
-        ) from error
-    except _DAMAGE as error:
+        provenance = json.loads(str(arrays.pop("provenance")))
+    except ValueError as error:
         raise InputError(
             f"{str(path)!r} is damaged or no statistics file: {mend}"
         ) from error
+    statistics = Statistics(**arrays)
     fault = _fault(statistics)
     if fault or not isinstance(provenance, dict):
         raise InputError(

@@ -58,15 +58,19 @@ class ResNet(nn.Module):
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, inputs: Float[Array, "B T"]) -> Float[Array, "B K"]:
+    def __call__(
+        self, inputs: Float[Array, "B T"], train: bool = False
+    ) -> Float[Array, "B K"]:
         """Logits of each class.
 
         Args:
             inputs: [B, T] diffractograms from `preprocess`.
+            train: taken as all networks take it; nothing here depends on it.
 
         Returns:
             [B, K] float32 logits.
         """
+        del train
         conv = partial(
             nn.Conv,
             use_bias=False,
@@ -143,7 +147,7 @@ def resnet(
 
 
 @partial(jax.jit, static_argnums=(1, 2))
-def init_params(key: Array, model: ResNet, points: int) -> dict[str, Any]:
+def init_params(key: Array, model: nn.Module, points: int) -> dict[str, Any]:
     """Random parameters of a model that reads diffractograms of so many points.
 
     As those of `model.init`: kernels from a normal distribution of variance 1 / fan-in

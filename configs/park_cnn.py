@@ -1,0 +1,42 @@
+"""Space groups from powder diffractograms: the networks of Park et al. (2017).
+
+    python -m xrdjax.main --config=configs/park_cnn.py --workdir=runs/park
+
+trains the large one; `configs/park_cnn.py:small` or `:medium` chooses another size, and
+`:quick` takes the grid, the batch and the number of steps of configs/resnet.py:quick.
+Everything but the network and its learning rate is as in configs/resnet.py, which
+describes each value.
+"""
+
+import runpy
+from pathlib import Path
+
+import ml_collections
+
+from xrdjax.errors import InputError
+from xrdjax.models.park_cnn import SIZES
+
+_RESNET = runpy.run_path(str(Path(__file__).with_name("resnet.py")))
+
+
+def get_config(arg: str = "large") -> ml_collections.ConfigDict:
+    """Every setting of a run.
+
+    Args:
+        arg: size of the network, or "quick".
+    """
+    if arg not in (*SIZES, "quick"):
+        raise InputError(
+            f"configs/park_cnn.py has no variant {arg!r}: choose {', '.join(SIZES)} "
+            "or quick"
+        )
+    config = _RESNET["get_config"]("quick" if arg == "quick" else "10").unlock()
+    size = "small" if arg == "quick" else arg
+    with config.ignore_type():
+        config.model.size = size  # small, medium or large
+    config.model.kind = "park_cnn"
+    config.model.width = SIZES[size][0]  # channels of each convolution
+    config.model.groups = 1  # of normalisations, which this network has not
+    config.model.dropout = False  # True drops 0.3 after convolutions, 0.5 in between
+    config.optimizer.learning_rate = 1e-3  # Adam's, at the start
+    return config.lock()

@@ -1,0 +1,287 @@
+"""Trains on known and on random crystals, and compares what is learned.
+
+    python -m experiments.compare_sources --crystals=PATH --out=DIR
+
+Each network learns from each source, with structure types held out and with single
+crystals held out (configs/compare_sources.py says which, and how long). All are tested
+on crystals that neither statistics nor training has seen, the fifth for validation left
+out, and on fresh random ones. What is done is not done again: the same command goes on
+where it was stopped. Flags such as --config.steps=1000 hold for all runs.
+
+Writes table.md, results.json and figure.png; DIR/RUN/test.md is the report of a run.
+"""
+
+import argparse
+import concurrent.futures
+import itertools
+import json
+import os
+import queue
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import ml_collections
+
+from experiments.compare_sources_figure import draw_comparison
+from experiments.compare_sources_table import one_result, table
+from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.report import write_text
+
+DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "compare_sources.py"
+ANALYSES = "crystals.npz"
+
+# (command after `python -m`, file for what it prints, cores) -> exit status.
+Execute = Callable[[Sequence[str], Path, set[int] | None], int]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of the comparison: a source, a network and a split."""
+
+    source: str
+    model: str
+    split: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.source}_{self.model}_{self.split}"
+
+
+class Processes:
+    """Runs commands, and ends those that are running when the comparison is ended."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen] = set()
+        self._lock = threading.Lock()
+
+    def __call__(
+        self, command: Sequence[str], log: Path, cores: set[int] | None
+    ) -> int:
+        """Runs `python -m COMMAND`, on some cores only if told."""
+        if cores and hasattr(os, "sched_setaffinity"):
+            # of this thread; the process that it starts inherits it
+            os.sched_setaffinity(0, cores)
+        with log.open("a", encoding="utf-8") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command], stdout=file, stderr=file
+            )
+            with self._lock:
+                self._running.add(process)
+            try:
+                return process.wait()
+            finally:
+                with self._lock:
+                    self._running.discard(process)
+
+    def terminate(self) -> None:
+        with self._lock:
+            for process in self._running:
+                process.terminate()
+
+
+@contextmanager
+def _ended_together(processes: Processes) -> Iterator[None]:
+    """SIGTERM reaches the runs too, so that none goes on without the comparison."""
+
+    def end(number, frame):
+        processes.terminate()
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def jobs_of(config: ml_collections.ConfigDict) -> list[Job]:
+    """All runs of a comparison; those of the split by type come first."""
+    return [
+        Job(source, model, split)
+        for split, (model, _), source in itertools.product(
+            config.splits, config.models, config.sources
+        )
+    ]
+
+
+def _must(status: int, log: Path) -> None:
+    if status:
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), "no message")
+        raise InputError(f"{last.strip()} (status {status}; all of it is in {log})")
+
+
+def prepare(
+    config: ml_collections.ConfigDict, crystals: Path, out: Path, execute: Execute
+) -> None:
+    """Makes the statistics of every split; the first time, keeps the analyses."""
+    kept = out / ANALYSES
+    for split in config.splits:
+        statistics = out / f"statistics_{split}.npz"
+        if statistics.exists() and kept.exists():
+            continue
+        source = kept if kept.exists() else crystals
+        command = ["xrdjax.statistics", f"--crystals={source}", f"--split={split}"]
+        command += [f"--out={statistics}", "--overwrite", *config.statistics]
+        if source != kept:
+            command.append(f"--analyses={kept}")
+        log = out / f"statistics_{split}.log"
+        _must(execute(command, log, None), log)
+
+
+def run(
+    job: Job,
+    config: ml_collections.ConfigDict,
+    flags: Sequence[str],
+    out: Path,
+    cores: set[int] | None,
+    execute: Execute,
+) -> None:
+    """Trains and tests one run, unless that is done.
+
+    Raises:
+        InputError: the training or the test failed; with its last line.
+    """
+    workdir = out / job.name
+    if (workdir / "test.json").exists():
+        return
+    workdir.mkdir(exist_ok=True)
+    log = workdir / "log.txt"
+    training = ["xrdjax.main", *dict(config.models)[job.model], f"--workdir={workdir}"]
+    training += [
+        f"--config.source={job.source}",
+        f"--config.statistics={out / f'statistics_{job.split}.npz'}",
+        f"--config.crystals={out / ANALYSES}",
+        *config.all_runs,
+        *flags,
+    ]
+    _must(execute(training, log, cores), log)
+    testing = ["xrdjax.evaluate", f"--workdir={workdir}", "--split=test"]
+    testing += [f"--crystals={out / ANALYSES}", f"--out={workdir / 'test.json'}"]
+    _must(execute(testing, log, cores), log)
+
+
+def run_all(
+    jobs: Sequence[Job], parallel: int, one: Callable[[Job, set[int] | None], None]
+) -> dict[str, str]:
+    """Runs jobs, so many at once, each on its share of the cores; others go on if one
+    fails.
+
+    Returns:
+        What went wrong, by name of the job.
+    """
+    every = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    shares: queue.SimpleQueue[set[int] | None] = queue.SimpleQueue()
+    for i in range(parallel):
+        shares.put(set(every[i::parallel]) or None if parallel > 1 else None)
+    failures = {}
+
+    def work(job: Job) -> None:
+        share = shares.get()
+        try:
+            print(f"{job.name} ...", flush=True)
+            one(job, share)
+            print(f"{job.name} is done", flush=True)
+        except InputError as error:
+            failures[job.name] = str(error)
+        finally:
+            shares.put(share)
+
+    with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
+        list(pool.map(work, jobs))
+    return failures
+
+
+def collect(jobs: Sequence[Job], out: Path) -> list[dict]:
+    """Figures of all runs that are done."""
+    return [
+        vars(job) | one_result(out / job.name)
+        for job in jobs
+        if (out / job.name / "test.json").exists()
+    ]
+
+
+def compare(
+    config: ml_collections.ConfigDict,
+    crystals: Path,
+    out: Path,
+    flags: Sequence[str] = (),
+    parallel: int = 1,
+    execute: Execute | None = None,
+) -> list[dict]:
+    """Runs what is not done yet, and writes table, results and figure.
+
+    Args:
+        config: as from configs/compare_sources.py.
+        crystals: CIFs, or the .npz file of their analyses.
+        out: folder for everything.
+        flags: of `xrdjax.main`, for all runs.
+        parallel: runs at once.
+        execute: runs one command; by default in a process of its own.
+
+    Returns:
+        The figures of every run.
+
+    Raises:
+        InputError: some run failed; the others are done and reported first.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    processes = Processes()
+    execute = execute or processes
+    jobs = jobs_of(config)
+
+    def one(job: Job, cores: set[int] | None) -> None:
+        run(job, config, flags, out, cores, execute)
+
+    with _ended_together(processes):
+        prepare(config, crystals, out, execute)
+        failures = run_all(jobs, parallel, one)
+    results = collect(jobs, out)
+    write_text(out / "results.json", json.dumps(results, indent=1) + "\n")
+    text = table(results)
+    write_text(out / "table.md", text)
+    print("\n" + text)
+    if results:
+        draw_comparison(results, out / "figure.png")
+    if failures:
+        told = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
+        raise InputError(f"{len(failures)} of {len(jobs)} runs failed: {told}")
+    return results
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Compares sources as the command line says."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.compare_sources",
+        description="Trains on known and on random crystals, and compares.",
+        epilog="Flags --config.FIELD=VALUE hold for all runs.",
+    )
+    add = parser.add_argument
+    add("--crystals", type=Path, required=True, help="CIFs, or their analyses (.npz)")
+    add("--out", type=Path, required=True, help="folder for runs and results")
+    add("--config", type=Path, default=DEFAULT_CONFIG, help="what is compared")
+    add("--parallel", type=int, default=1, help="runs at once, each on its cores")
+    args, flags = parser.parse_known_args(argv)
+    with exit_on_input_error():
+        for flag in flags:
+            if not flag.startswith("--config."):
+                raise InputError(
+                    f"unknown flag {flag!r}: expected --config.FIELD=VALUE"
+                )
+        if args.parallel < 1:
+            raise InputError(f"--parallel is {args.parallel}: expected 1 or more")
+        if not args.config.is_file():
+            raise InputError(f"there is no configuration {str(args.config)!r}")
+        config = runpy.run_path(str(args.config))["get_config"]()
+        compare(config, args.crystals, args.out, flags, args.parallel)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""The comparison of sources: what it runs, resumes and writes, without training."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from matplotlib.image import imread
+
+from experiments import compare_sources
+from experiments.compare_sources import (
+    DEFAULT_CONFIG,
+    Processes,
+    compare,
+    jobs_of,
+    main,
+)
+from xrdjax.errors import InputError
+
+CONFIG = compare_sources.runpy.run_path(str(DEFAULT_CONFIG))["get_config"]()
+RUNS = [job.name for job in jobs_of(CONFIG)]
+
+
+def proportion(fraction):
+    return {"fraction": fraction, "low": fraction - 0.01, "high": fraction + 0.01}
+
+
+def value_of(command, flag):
+    (value,) = [a.split("=", 1)[1] for a in command if a.startswith(f"--{flag}=")]
+    return value
+
+
+class Execute:
+    """Stands in for the commands: writes what they would, or fails for one run."""
+
+    def __init__(self, fails=""):
+        self.commands, self.cores, self.fails = [], [], fails
+
+    def __call__(self, command, log, cores):
+        self.commands.append(list(command))
+        self.cores.append(cores)
+        if command[0] == "xrdjax.statistics":
+            Path(value_of(command, "out")).touch()
+            for argument in command:
+                if argument.startswith("--analyses="):
+                    Path(argument.split("=", 1)[1]).touch()
+            return 0
+        workdir = Path(value_of(command, "workdir"))
+        if workdir.name == self.fails:
+            log.write_text("working ...\nerror: no luck\n\n")
+            return 2
+        if command[0] == "xrdjax.main":
+            line = json.dumps({"step": 50, "diffractograms_per_second": 400.0})
+            (workdir / "metrics.jsonl").write_text(f"{line}\n{line}\n")
+            return 0
+        known = 0.6 if workdir.name.startswith("synthetic") else 0.4
+        sets = {"crystals": known, "synthetic": 0.7}
+        report = {
+            "run": {
+                "step": 100,
+                "config": {"batch_size": 32, "steps_per_call": 50},
+                "space_groups": [1],
+            },
+            "device": "1 cpu",
+            "versions": {},
+            "sets": {
+                name: {"score": {"top1": proportion(x), "top5": proportion(0.9)}}
+                for name, x in sets.items()
+            },
+        }
+        Path(value_of(command, "out")).write_text(json.dumps(report))
+        return 0
+
+
+def test_eight_runs_are_trained_and_tested_with_one_budget(tmp_path):
+    execute = Execute()
+    flags = ["--config.steps=7"]
+    results = compare(CONFIG, Path("cifs.zip"), tmp_path, flags, execute=execute)
+    kinds = [command[0] for command in execute.commands]
+    assert kinds == ["xrdjax.statistics"] * 2 + ["xrdjax.main", "xrdjax.evaluate"] * 8
+    trained = [c for c in execute.commands if c[0] == "xrdjax.main"]
+    assert [Path(value_of(c, "workdir")).name for c in trained] == RUNS
+    assert len(set(RUNS)) == len(results) == 8
+    for command, name in zip(trained, RUNS, strict=True):
+        source, _, split = name.split("_")
+        assert value_of(command, "config.source") == source
+        assert f"statistics_{split}" in value_of(command, "config.statistics")
+        assert command[-1] == "--config.steps=7"  # after those of the configuration
+        assert set(CONFIG.all_runs) <= set(command)
+    tested = [c for c in execute.commands if c[0] == "xrdjax.evaluate"]
+    assert {value_of(c, "split") for c in tested} == {"test"}
+
+
+def test_crystals_are_analysed_once(tmp_path):
+    execute = Execute()
+    compare(CONFIG, Path("cifs.zip"), tmp_path, execute=execute)
+    first, second = execute.commands[:2]
+    assert value_of(first, "crystals") == "cifs.zip"
+    assert value_of(second, "crystals") == value_of(first, "analyses")
+    assert (value_of(first, "split"), value_of(second, "split")) == ("type", "random")
+
+
+def test_table_results_and_figure_say_what_the_reports_say(tmp_path, capsys):
+    results = compare(CONFIG, Path("cifs.zip"), tmp_path, execute=Execute())
+    assert json.loads((tmp_path / "results.json").read_text()) == results
+    for result in results:
+        assert result["patterns_seen"] == 3200
+        assert result["training_hours"] == pytest.approx(2 * 32 * 50 / 400 / 3600)
+    lines = (tmp_path / "table.md").read_text().splitlines()
+    assert lines[2] == (
+        "| crystals | ResNet-10 | 3,200 | 40.0 (39.0-41.0) / 90.0 "
+        "| 40.0 (39.0-41.0) / 90.0 | 70.0 (69.0-71.0) / 90.0 |"
+    )
+    assert lines[5].startswith("| synthetic | Park et al. | 3,200 | 60.0 (59.0-61.0)")
+    assert lines[2] in capsys.readouterr().out
+    assert imread(tmp_path / "figure.png").std() > 0.1
+
+
+def test_what_is_done_is_not_done_again(tmp_path):
+    compare(CONFIG, Path("cifs.zip"), tmp_path, execute=Execute())
+    again = Execute()
+    compare(CONFIG, Path("cifs.zip"), tmp_path, execute=again)
+    assert again.commands == []
+    (tmp_path / RUNS[3] / "test.json").unlink()
+    compare(CONFIG, Path("cifs.zip"), tmp_path, execute=again)
+    assert [value_of(c, "workdir") for c in again.commands] == [
+        str(tmp_path / RUNS[3])
+    ] * 2
+
+
+def test_a_run_that_fails_is_named_and_the_others_are_reported(tmp_path):
+    with pytest.raises(InputError, match=f"1 of 8 runs failed: {RUNS[1]}: .*no luck"):
+        compare(CONFIG, Path("cifs.zip"), tmp_path, execute=Execute(RUNS[1]))
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert len(results) == 7
+    row = (tmp_path / "table.md").read_text().splitlines()[4]
+    assert RUNS[1] == "synthetic_resnet10_type"
+    assert row.startswith("| synthetic | ResNet-10 | 3,200 | - | 60.0")
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="one core cannot be shared out",
+)
+def test_runs_at_once_have_cores_of_their_own(tmp_path):
+    execute = Execute()
+    compare(CONFIG, Path("cifs.zip"), tmp_path, parallel=2, execute=execute)
+    shares = {frozenset(cores) for cores in execute.cores if cores}
+    one, other = shares
+    assert not one & other
+    assert one | other == os.sched_getaffinity(0)
+
+
+def test_a_command_runs_on_its_cores_and_leaves_its_output(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "shown.py").write_text(
+        "import os, sys\n"
+        "if hasattr(os, 'sched_getaffinity'): print(len(os.sched_getaffinity(0)))\n"
+        "sys.exit(int(sys.argv[1]))\n"
+    )
+    log = tmp_path / "log.txt"
+    assert Processes()(["shown", "3"], log, None) == 3
+    if sys.platform == "linux":
+        assert log.read_text() == f"{len(os.sched_getaffinity(0))}\n"
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--steps=3", "unknown flag '--steps=3'"),
+        ("--parallel=0", "--parallel is 0"),
+        ("--config=none.py", "no configuration 'none.py'"),
+    ],
+)
+def test_a_flag_that_cannot_be_is_one_sentence(tmp_path, capsys, flag, message):
+    with pytest.raises(SystemExit) as exit_:
+        main([f"--crystals={tmp_path}", f"--out={tmp_path / 'out'}", flag])
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,107 @@
+"""Which source of training patterns a configuration asks for, and what it may know."""
+
+import json
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xrdjax.crystals.analyses import AnalysedCrystals, analyse_reading, save_analyses
+from xrdjax.crystals.cif import Reading
+from xrdjax.crystals.gallery import gallery_structures
+from xrdjax.crystals.splits import Split, members
+from xrdjax.crystals.statistics import load_statistics
+from xrdjax.errors import InputError
+from xrdjax.sources import training_crystals
+from xrdjax.train import train
+
+get_config = runpy.run_path(str(Path(__file__).parents[1] / "configs/resnet.py"))[
+    "get_config"
+]
+
+
+@pytest.fixture(scope="module")
+def known():
+    return analyse_reading(Reading(tuple(gallery_structures().values()), ()))
+
+
+@pytest.fixture(scope="module")
+def path(known, tmp_path_factory):
+    """The analyses of the gallery, in the file that takes the place of CIFs."""
+    path = tmp_path_factory.mktemp("known") / "gallery.npz"
+    save_analyses(path, known)
+    return path
+
+
+def tiny_config(path, **changes):
+    config = get_config("10")
+    config.update(
+        {
+            "source": "crystals",
+            "crystals": str(path),
+            "steps": 4,
+            "steps_per_call": 2,
+            "checkpoint_every": 2,
+            "batch_size": 4,
+            "points": 64,
+            "model": {"width": 2, "groups": 1},
+        }
+    )
+    config.update_from_flattened_dict(changes)
+    return config
+
+
+@pytest.mark.parametrize("kind", ["type", "random"])
+def test_training_knows_the_statistics_side_in_its_groups_and_nothing_else(
+    known, path, kind
+):
+    statistics = load_statistics()
+    provenance = {"held_out": 0.5, "seed": 3, "split": kind}
+    selection = training_crystals(tiny_config(path), statistics, provenance)
+    inside = members(known.analyses, Split(0.5, 3, kind), "statistics")
+    groups = statistics.space_groups.tolist()
+    expected = [
+        (a.standard.name, groups.index(a.space_group))
+        for a, is_inside in zip(known.analyses, inside, strict=True)
+        if is_inside and a.space_group in groups
+    ]
+    assert 0 < len(expected) < len(known.analyses)
+    names = [structure.name for structure in selection.structures]
+    assert list(zip(names, selection.labels.tolist(), strict=True)) == expected
+
+
+def test_statistics_of_all_crystals_leave_all_for_training(known, path):
+    statistics = load_statistics()
+    selection = training_crystals(tiny_config(path), statistics, {"held_out": 0.0})
+    inside = np.isin([a.space_group for a in known.analyses], statistics.space_groups)
+    assert len(selection.structures) == inside.sum()
+
+
+def test_a_network_is_trained_on_known_crystals_and_goes_on_with_the_same_only(
+    path, known, tmp_path
+):
+    workdir = tmp_path / "run"
+    state = train(tiny_config(path, steps=2), workdir)
+    assert int(state.step) == 2
+    (line,) = (workdir / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line)["incomplete"] == 0
+    other = tmp_path / "other.npz"
+    save_analyses(other, AnalysedCrystals(known.analyses[:50], (), (), 0.01))
+    with pytest.raises(InputError, match=r"crystals \(there .*gallery.npz"):
+        train(tiny_config(other), workdir)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"crystals": ""}, "source is 'crystals', but crystals is empty"),
+        ({"source": "icsd"}, "source is 'icsd', expected one of synthetic, crystals"),
+    ],
+)
+def test_a_source_that_cannot_be_is_refused_before_anything_is_written(
+    path, tmp_path, changes, message
+):
+    with pytest.raises(InputError, match=message):
+        train(tiny_config(path, **changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,197 @@
+"""Diffractograms of given crystals in bulk, drawn again and again with fresh sizes.
+
+The other source of training patterns, beside random crystals: known ones, as in the
+comparison of Schopmans et al., Digital Discovery 2 (2023) 1414. All crystals are one
+ragged table, an argument of the compiled program, and take the road of drawn ones.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax import lax
+from jaxtyping import Array, Float, Int, Key
+
+from xrdjax.chunks import map_in_chunks
+from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
+from xrdjax.crystals.space_groups import Symmetry, symmetry_table
+from xrdjax.diffraction.batches import Simulation, simulate_chunk, simulation_cost
+from xrdjax.diffraction.profiles import ProfileGrid
+from xrdjax.errors import InputError
+
+# Atoms looked up together.
+_ATOMS = 64
+
+
+@struct.dataclass
+class CrystalTable:
+    """Crystals in reference settings, the atoms of all primitive cells in one list.
+
+    Attributes:
+        lattices: [n, 3, 3] rows a, b, c, angstrom.
+        space_groups: [n] numbers.
+        labels: [n] row of each group among the classes.
+        first: [n] row of each crystal's first atom.
+        atoms: [n] in the primitive cell.
+        positions: [A, 3] fractional coordinates on the conventional cell.
+        elements: [A] atomic numbers.
+        occupancies: [A].
+        symmetry: operations of all groups.
+    """
+
+    lattices: Float[Array | np.ndarray, "n 3 3"]
+    space_groups: Int[Array | np.ndarray, " n"]
+    labels: Int[Array | np.ndarray, " n"]
+    first: Int[Array | np.ndarray, " n"]
+    atoms: Int[Array | np.ndarray, " n"]
+    positions: Float[Array | np.ndarray, "A 3"]
+    elements: Int[Array | np.ndarray, " A"]
+    occupancies: Float[Array | np.ndarray, " A"]
+    symmetry: Symmetry
+
+
+def crystal_table(
+    structures: Sequence[Structure], labels: Int[np.ndarray, " n"]
+) -> CrystalTable:
+    """Lays crystals out for drawing; do it once, outside compiled functions.
+
+    Args:
+        structures: n crystals, each in the reference setting of its space group.
+        labels: [n] row of each one's group among the classes.
+
+    Returns:
+        CrystalTable with NumPy leaves.
+
+    Raises:
+        InputError: there is no crystal.
+    """
+    if not structures:
+        raise InputError(
+            "there are no crystals to train on: give more of them, or statistics of "
+            "more groups"
+        )
+    crystals = [to_crystal(structure) for structure in structures]
+    atoms = np.array([len(crystal.elements) for crystal in crystals], np.int32)
+    return CrystalTable(
+        lattices=np.stack([crystal.lattice for crystal in crystals]),
+        space_groups=np.array([s.space_group for s in structures], np.int32),
+        labels=np.asarray(labels, np.int32),
+        first=np.cumsum(atoms, dtype=np.int32) - atoms,
+        atoms=atoms,
+        positions=np.concatenate([crystal.positions for crystal in crystals]),
+        elements=np.concatenate([crystal.elements for crystal in crystals]),
+        occupancies=np.concatenate([crystal.occupancies for crystal in crystals]),
+        symmetry=symmetry_table(),
+    )
+
+
+def room_for(table: CrystalTable, simulation: Simulation) -> tuple[Simulation, int]:
+    """The simulation with room for the elements of all crystals, and most atoms."""
+    numbers = [
+        len(np.unique(table.elements[first : first + atoms]))
+        for first, atoms in zip(table.first, table.atoms, strict=True)
+    ]
+    most = max(simulation.max_elements, *numbers)
+    return dataclasses.replace(simulation, max_elements=most), int(table.atoms.max())
+
+
+def _crystals(table: CrystalTable, index: Int[Array, " C"], max_atoms: int) -> Crystal:
+    """The crystals of some rows, their atoms looked up to the largest one's last."""
+    first, atoms = table.first[index, None], table.atoms[index, None]
+    size = -(-max_atoms // _ATOMS) * _ATOMS
+
+    def look_up(i, found):
+        place = i * _ATOMS + jnp.arange(_ATOMS)[None]
+        inside = place < atoms
+        # what lies beyond a crystal's last atom belongs to the next one
+        row = jnp.where(inside, first + place, 0)
+        block = (
+            jnp.where(inside[..., None], table.positions[row], 0),
+            jnp.where(inside, table.elements[row], 0),
+            jnp.where(inside, table.occupancies[row], 0),
+        )
+        return jax.tree.map(
+            lambda whole, part: lax.dynamic_update_slice_in_dim(
+                whole, part, i * _ATOMS, axis=1
+            ),
+            found,
+            block,
+        )
+
+    count = index.shape[0]
+    empty = (
+        jnp.zeros((count, size, 3)),
+        jnp.zeros((count, size), jnp.int32),
+        jnp.zeros((count, size)),
+    )
+    blocks = -(-jnp.max(atoms) // _ATOMS)
+    positions, elements, occupancies = lax.fori_loop(0, blocks, look_up, empty)
+    return Crystal(
+        lattice=table.lattices[index],
+        positions=positions,
+        elements=elements,
+        occupancies=occupancies,
+        b_iso=jnp.zeros((count, size)),
+        symmetry=jax.tree.map(
+            lambda x: jnp.asarray(x)[table.space_groups[index]], table.symmetry
+        ),
+    )
+
+
+def crystal_patterns(
+    key: Key[Array, ""],
+    table: CrystalTable,
+    grid: ProfileGrid,
+    batch_size: int,
+    simulation: Simulation,
+    max_atoms: int,
+) -> tuple[Float[Array, "B T"], Int[Array, " B"], dict[str, Array]]:
+    """Draws crystals of a table, with replacement, and simulates their diffractograms.
+
+    Each crystal is as likely as any other, so that n draws are an epoch in the mean,
+    and has a new crystallite size each time that it comes up.
+
+    Args:
+        key: random key.
+        table: from `crystal_table`.
+        grid: from `profile_grid(simulation.diffractometer, *simulation.sizes_nm)`.
+        batch_size: number of crystals B.
+        simulation: measurement and room, from `room_for`.
+        max_atoms: most atoms in one primitive cell, from `room_for`.
+
+    Returns:
+        Patterns [B, T] with maximum 1; labels [B]; and the count of "incomplete"
+        patterns.
+    """
+    table = jax.tree.map(jnp.asarray, table)
+    index_key, size_key = jax.random.split(key)
+    index = jax.random.randint(index_key, (batch_size,), 0, len(table.labels))
+    smallest, largest = simulation.sizes_nm
+    sizes_nm = jax.random.uniform(
+        size_key, (batch_size,), minval=smallest, maxval=largest
+    )
+
+    def cost(index):
+        symmetry = jax.tree.map(lambda x: x[table.space_groups[index]], table.symmetry)
+        return simulation_cost(
+            table.lattices[index],
+            symmetry,
+            table.atoms[index],
+            simulation.diffractometer,
+        )
+
+    def simulate(batch):
+        index, sizes_nm = batch
+        crystals = _crystals(table, index, max_atoms)
+        return simulate_chunk(crystals, sizes_nm, grid, simulation)
+
+    patterns, incomplete = map_in_chunks(
+        simulate,
+        (index, sizes_nm),
+        jax.vmap(cost)(index),
+        simulation.chunk_of(batch_size),
+    )
+    return patterns, table.labels[index], {"incomplete": jnp.sum(incomplete)}

@@ -1,0 +1,90 @@
+"""Where a run's diffractograms come from: random crystals, or known ones."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import ml_collections
+import numpy as np
+from jaxtyping import Array
+
+from xrdjax.config import make_generator, make_simulation
+from xrdjax.crystal_source import (
+    CrystalTable,
+    crystal_patterns,
+    crystal_table,
+    room_for,
+)
+from xrdjax.crystals.analyses import known_crystals
+from xrdjax.crystals.statistics import Statistics
+from xrdjax.diffraction.profiles import ProfileGrid, profile_grid
+from xrdjax.diffraction.reflections import INDEX_LIMIT
+from xrdjax.errors import InputError
+from xrdjax.real_crystals import Selection, select_crystals, split_of
+from xrdjax.train_step import Draw
+
+
+def check_source(config: ml_collections.ConfigDict) -> None:
+    """Refuses to train on known crystals when none are named.
+
+    Raises:
+        InputError: source is "crystals" and crystals is empty.
+    """
+    if config.source == "crystals" and not config.crystals:
+        raise InputError(
+            "source is 'crystals', but crystals is empty: name them with "
+            "--config.crystals=PATH, the same that the statistics were made from"
+        )
+
+
+def crystal_limits(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """What known crystals may be at most, as `select_crystals` takes it."""
+    s_max = make_simulation(config).diffractometer.s_range[1]
+    return {
+        "symprec": config.symprec,
+        "max_volume": config.max_volume,
+        "max_sites": config.max_sites,
+        "max_edge": 0.99 * INDEX_LIMIT / s_max,  # more has no Miller indices here
+    }
+
+
+def training_crystals(
+    config: ml_collections.ConfigDict, statistics: Statistics, provenance: Mapping
+) -> Selection:
+    """Known crystals of the statistics' side, in its groups, within the run's limits.
+
+    Args:
+        config: names the crystals and the limits.
+        statistics: of the run.
+        provenance: of the statistics, which tells the split.
+    """
+    return select_crystals(
+        known_crystals(config.crystals, config.symprec, progress=True),
+        np.asarray(statistics.space_groups).tolist(),
+        split=split_of(provenance) if provenance.get("held_out") else None,
+        part="statistics",
+        **crystal_limits(config),
+    )
+
+
+def make_source(
+    config: ml_collections.ConfigDict, statistics: Statistics, provenance: Mapping
+) -> tuple[Draw, Any]:
+    """The generator of training patterns that a configuration asks for, and its tables.
+
+    Random crystals by default; with `source` "crystals", the `training_crystals`, as
+    often as it takes, of fresh crystallite sizes each time.
+
+    Raises:
+        InputError: the crystals cannot be read, or none can be trained on.
+    """
+    if config.source == "synthetic":
+        return make_generator(config, statistics)
+    selection = training_crystals(config, statistics, provenance)
+    table = crystal_table(selection.structures, selection.labels)
+    simulation, max_atoms = room_for(table, make_simulation(config))
+
+    def draw(key: Array, tables: tuple[CrystalTable, ProfileGrid], batch_size: int):
+        return crystal_patterns(key, *tables, batch_size, simulation, max_atoms)
+
+    grid = profile_grid(simulation.diffractometer, *simulation.sizes_nm)
+    return draw, (table, grid)
