@@ -125,6 +125,11 @@ def test_all_processes_end_when_the_first_cannot_go_on(two_processes):
     assert str(second["refused"]) == "process 0 gave up: see its message"
 
 
+def test_all_processes_hear_what_one_of_them_was_asked(two_processes):
+    for found in two_processes[0]:
+        assert found["any"].tolist() == [True, False]
+
+
 def test_a_process_without_work_takes_part_in_gathering_it(two_processes):
     for found in two_processes[0]:
         np.testing.assert_array_equal(found["gathered"], [[7.0, 7.0]])

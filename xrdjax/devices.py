@@ -166,6 +166,13 @@ def on_first(function: Callable[[], None]) -> None:
         raise InputError("process 0 gave up: see its message")
 
 
+def any_process(flag: bool) -> bool:
+    """Whether a flag is set in any process; all get the same answer."""
+    if jax.process_count() == 1:
+        return flag
+    return bool(np.any(multihost_utils.process_allgather(np.int32(flag))))
+
+
 def share_of_process(count: int, unit: int = 1) -> range:
     """The rows out of `count` that are this process's part of the work.
 
