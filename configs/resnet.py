@@ -41,6 +41,7 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.steps = 1_800_000  # updates; the paper's 2,000 epochs of 900
     config.batch_size = 0  # diffractograms a step, all devices; 0: number of groups
     config.steps_per_call = 100  # steps of one call of the compiled program
+    config.steps_per_draw = 1  # for how many steps crystals are drawn together
     config.checkpoint_every = 9_000  # steps
     config.checkpoints_kept = 2  # newest; the best is kept besides
     config.max_skipped_steps = 20  # in a row, not finite, until the run stops
@@ -71,8 +72,11 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     model.dtype = "auto"  # float32, bfloat16, or auto: bfloat16 except on the CPU
 
     config.optimizer = optimizer = ml_collections.ConfigDict()
-    optimizer.learning_rate = 1e-4  # Adam's, at the start
+    optimizer.kind = "adam"  # or muon, which learns more from each pattern
+    optimizer.learning_rate = 1e-4  # at the start
+    optimizer.schedule = "halve"  # or cosine, to zero at the last step
     optimizer.halve_every_steps = 450_000  # steps; the paper's 500 epochs
+    optimizer.warmup_steps = 0  # steps in which the learning rate rises from zero
     optimizer.b1 = 0.9  # decay of the mean gradient
     optimizer.b2 = 0.999  # decay of the mean squared gradient
     optimizer.eps = 1e-7  # Keras' value, which the paper used

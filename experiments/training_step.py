@@ -61,7 +61,7 @@ def time_training(variant: str, repeats: int) -> dict[str, Any]:
     if jax.default_backend() == "cpu" and variant != "quick":
         batch = _SMALL_BATCH
     model = make_model(config, outputs=groups)
-    optimizer = make_optimizer(**config.optimizer)
+    optimizer = make_optimizer(**config.optimizer, steps=config.steps)
     mesh = jax.make_mesh(
         (1,),
         ("devices",),

@@ -21,6 +21,17 @@ from xrdjax.train_step import init_state, make_optimizer, make_train_steps
 
 POINTS, GROUPS, BATCH, STEPS = 64, 4, 8, 20
 MODEL = ResNet((1,), False, outputs=GROUPS, width=4, groups=2)
+ADAM = {
+    "kind": "adam",
+    "learning_rate": 1e-3,
+    "schedule": "halve",
+    "halve_every_steps": 10,
+    "warmup_steps": 0,
+    "b1": 0.9,
+    "b2": 0.999,
+    "eps": 1e-7,
+    "steps": STEPS,
+}
 
 
 def given_batch(key, tables, share):
@@ -37,7 +48,7 @@ def training_on(mesh):
     """Parameters before and after training on the given batch, and the metrics."""
     patterns = np.random.default_rng(0).random((BATCH, POINTS), np.float32)
     tables = devices.replicate((patterns, np.arange(BATCH) % GROUPS), mesh)
-    adam = make_optimizer(1e-3, halve_every_steps=10, b1=0.9, b2=0.999, eps=1e-7)
+    adam = make_optimizer(**ADAM)
     state = init_state(0, MODEL, adam, POINTS, mesh)
     start = jax.tree.map(np.asarray, state.params)
     train_steps = make_train_steps(MODEL, adam, given_batch, mesh, BATCH, STEPS)

@@ -18,11 +18,15 @@ from xrdjax.train_step import init_state, make_optimizer, make_train_steps
 
 POINTS, GROUPS, BATCH = 128, 4, 8
 ADAM = {
+    "kind": "adam",
     "learning_rate": 1e-3,
+    "schedule": "halve",
     "halve_every_steps": 1000,
+    "warmup_steps": 0,
     "b1": 0.9,
     "b2": 0.999,
     "eps": 1e-7,
+    "steps": 1000,
 }
 
 

@@ -47,6 +47,8 @@ _FREE = {
 _SOURCES = ("synthetic", "crystals")
 _KINDS = ("resnet", "park_cnn")
 _MODEL_SIZES = (*resnet.SIZES, *park_cnn.SIZES)
+_OPTIMIZERS = ("adam", "muon")
+_SCHEDULES = ("halve", "cosine")
 _DTYPES = ("auto", "float32", "bfloat16")
 
 
@@ -86,6 +88,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "steps": _whole(1),
     "batch_size": _whole(0),
     "steps_per_call": _whole(1),
+    "steps_per_draw": _whole(1),
     "checkpoint_every": _whole(1),
     "checkpoints_kept": _whole(1),
     "max_skipped_steps": _whole(1),
@@ -112,8 +115,11 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model.groups": _whole(1),
     "model.dropout": _BOOLEAN,
     "model.dtype": (_DTYPES.__contains__, f"one of {', '.join(_DTYPES)}"),
+    "optimizer.kind": (_OPTIMIZERS.__contains__, f"one of {', '.join(_OPTIMIZERS)}"),
     "optimizer.learning_rate": _POSITIVE,
+    "optimizer.schedule": (_SCHEDULES.__contains__, f"one of {', '.join(_SCHEDULES)}"),
     "optimizer.halve_every_steps": _whole(1),
+    "optimizer.warmup_steps": _whole(0),
     "optimizer.b1": _BELOW_ONE,
     "optimizer.b2": _BELOW_ONE,
     "optimizer.eps": _POSITIVE,
@@ -171,6 +177,12 @@ def check_config(config: ml_collections.ConfigDict) -> None:
                 f"{name} is {config[name]}, which is not a multiple of steps_per_call, "
                 f"{config.steps_per_call}: the compiled program always takes that many"
             )
+    if config.steps_per_call % config.steps_per_draw:
+        raise InputError(
+            f"steps_per_call is {config.steps_per_call}, which is not a multiple of "
+            f"steps_per_draw, {config.steps_per_draw}: crystals are drawn for that many "
+            "steps together"
+        )
     make_model(config, outputs=1)
     _make_grid(make_simulation(config))
 
@@ -280,12 +292,14 @@ def check_same_run(
     was = _flat(json.loads(json.dumps(old.to_dict())))
     now = _flat(json.loads(json.dumps(new.to_dict())))
     free = _FREE if new.source == "synthetic" else _FREE - {"crystals"}
+    if new.optimizer.schedule == "cosine":
+        free = free - {"steps"}  # by which the learning rate falls to zero
     differences = [
         f"{name} (there {was.get(name)!r}, asked for {now.get(name)!r})"
         for name in sorted(was | now)
         if was.get(name) != now.get(name) and name not in free
     ]
-    if now["steps"] < was["steps"]:
+    if now["steps"] < was["steps"] and "steps" in free:
         differences.append(
             f"steps (there {was['steps']}, asked for only {now['steps']})"
         )

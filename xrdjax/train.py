@@ -44,7 +44,12 @@ from xrdjax.train_step import (
     make_optimizer,
     make_train_steps,
 )
-from xrdjax.validation import Validate, draw_patterns, make_validation
+from xrdjax.validation import (
+    Validate,
+    crystal_patterns,
+    draw_patterns,
+    make_validation,
+)
 
 
 def _prepare(config: ml_collections.ConfigDict, workdir: Path) -> None:
@@ -101,7 +106,12 @@ def _items(state: TrainState) -> dict[str, Any]:
 
 
 def _stop_if_stuck(
-    skipped: Bool[np.ndarray, " steps"], before: int, first: int, key: Any, most: int
+    skipped: Bool[np.ndarray, " steps"],
+    before: int,
+    first: int,
+    key: Any,
+    most: int,
+    steps_per_draw: int,
 ) -> int:
     """Counts skipped steps in a row, over the calls of the compiled program.
 
@@ -111,6 +121,7 @@ def _stop_if_stuck(
         first: number of the call's first step.
         key: [2] data of the run's key.
         most: in a row.
+        steps_per_draw: steps whose crystals come from the key of the first of them.
 
     Returns:
         How many are in a row as the call ends.
@@ -123,11 +134,12 @@ def _stop_if_stuck(
         in_a_row = in_a_row + 1 if was_skipped else 0
         if in_a_row == most:
             begin = step - most + 1
+            drawn = begin - begin % steps_per_draw
             data = np.asarray(key).tolist()
             raise InputError(
                 f"loss or gradient was not finite in {most} steps in a row, from step "
                 f"{begin} on, whose key is jax.random.fold_in(jax.random.wrap_key_data("
-                f"jax.numpy.uint32({data})), {begin}), folded with each device's "
+                f"jax.numpy.uint32({data})), {drawn}), folded with each device's "
                 "number: lower optimizer.learning_rate in another work directory, or "
                 "raise max_skipped_steps to go on from the last checkpoint"
             )
@@ -151,7 +163,8 @@ def train(
         draw: another generator of diffractograms, which gets the tables of the
             standard one.
         validate: accuracy of parameters, by which the best checkpoint is known; by
-            default on random crystals of a key of their own.
+            default on known crystals of the validation part, where crystals are named,
+            and otherwise on random crystals of a key of their own.
 
     Raises:
         InputError: for a bad value, a directory that cannot be written to or holds
@@ -170,7 +183,7 @@ def train(
     batch_size = _batch_size(config.batch_size, groups, mesh.size)
 
     model = make_model(config, outputs=groups)
-    optimizer = make_optimizer(**config.optimizer)
+    optimizer = make_optimizer(**config.optimizer, steps=config.steps)
     state = init_state(config.seed, model, optimizer, config.points, mesh)
     with report_full_disk(workdir):
         found = checkpoints.restore(workdir, _items(state), remove_damaged=True)
@@ -189,12 +202,21 @@ def train(
     if validate is None and count:
         numbers = np.asarray(statistics.space_groups)
         run = checkpoints.Run(config, model, {}, statistics, step, numbers)
-        batch = config.evaluation.batch_size
-        validate = make_validation(
-            run, lambda: draw_patterns(config.seed, draw, tables, count, batch)
-        )
+        if config.crystals and provenance.get("held_out"):
+            validate = make_validation(run, lambda: crystal_patterns(run, provenance))
+        else:
+            batch = config.evaluation.batch_size
+            validate = make_validation(
+                run, lambda: draw_patterns(config.seed, draw, tables, count, batch)
+            )
     train_steps = make_train_steps(
-        model, optimizer, draw, mesh, batch_size, config.steps_per_call
+        model,
+        optimizer,
+        draw,
+        mesh,
+        batch_size,
+        config.steps_per_call,
+        config.steps_per_draw,
     )
     with note_sigterm() as asked_to_stop:
         first_process = devices.is_first()
@@ -212,7 +234,7 @@ def train(
             ) as bar,
         ):
             skipped_in_a_row = 0
-            stopping = asked_to_stop()
+            stopping = devices.any_process(asked_to_stop())
             while step < config.steps and not stopping:
                 began = time.perf_counter()
                 state, measured = compiled_steps(state, tables)
@@ -244,8 +266,9 @@ def train(
                     first,
                     state.key,
                     config.max_skipped_steps,
+                    config.steps_per_draw,
                 )
-                stopping = asked_to_stop()
+                stopping = devices.any_process(asked_to_stop())
                 if due or stopping:
                     writer.save(step, _items(state), accuracy)
                 writer.check()

@@ -54,13 +54,65 @@ class TrainState:
 
 
 def make_optimizer(
-    learning_rate: float, halve_every_steps: int, b1: float, b2: float, eps: float
+    kind: str,
+    learning_rate: float,
+    schedule: str,
+    halve_every_steps: int,
+    warmup_steps: int,
+    b1: float,
+    b2: float,
+    eps: float,
+    *,
+    steps: int,
 ) -> optax.GradientTransformation:
-    """Adam, with a learning rate that is halved every so many steps."""
-    schedule = optax.exponential_decay(
-        learning_rate, halve_every_steps, decay_rate=0.5, staircase=True
+    """What turns gradients into updates.
+
+    Args:
+        kind: "adam", or "muon", which makes the updates of matrices orthogonal (Jordan
+            et al., 2024, kellerjordan.github.io/posts/muon) and leaves the rest to
+            Adam.
+        learning_rate: after the warm-up; the same for both, as the updates of Muon
+            are scaled to the size of Adam's (Liu et al., arXiv 2502.16982).
+        schedule: "halve" or "cosine", which falls to zero at the last step.
+        halve_every_steps: of "halve".
+        warmup_steps: in which the learning rate rises from zero.
+        b1, b2, eps: of Adam.
+        steps: of the whole run.
+    """
+    if schedule == "cosine":
+        rate = optax.cosine_decay_schedule(learning_rate, max(1, steps - warmup_steps))
+    else:
+        rate = optax.exponential_decay(
+            learning_rate, halve_every_steps, decay_rate=0.5, staircase=True
+        )
+    if warmup_steps:
+        rise = optax.linear_schedule(0.0, learning_rate, warmup_steps)
+        rate = optax.join_schedules([rise, rate], [warmup_steps])
+    if kind == "adam":
+        return optax.adam(rate, b1=b1, b2=b2, eps=eps)
+    return optax.contrib.muon(
+        rate,
+        muon_weight_dimension_numbers=_matrices,
+        consistent_rms=0.2,  # the size of Adam's updates
+        adam_b1=b1,
+        adam_b2=b2,
+        adam_learning_rate=rate,
     )
-    return optax.adam(schedule, b1=b1, b2=b2, eps=eps)
+
+
+def _matrices(params: Any) -> Any:
+    """The kernels that map many inputs to outputs, and along which axes they do.
+
+    A convolution over several points of one channel, the first one, is left to Adam.
+    """
+
+    def axes(leaf: Any) -> optax.contrib.MuonDimensionNumbers | None:
+        if leaf.ndim < 2 or leaf.shape[-2] == 1:
+            return None
+        inputs = tuple(range(leaf.ndim - 1))
+        return optax.contrib.MuonDimensionNumbers(inputs, leaf.ndim - 1)
+
+    return jax.tree.map(axes, params)
 
 
 def init_state(
@@ -93,6 +145,7 @@ def make_train_steps(
     mesh: jax.sharding.Mesh,
     batch_size: int,
     steps: int,
+    steps_per_draw: int = 1,
 ) -> jax.stages.Wrapped:
     """The compiled program of several training steps.
 
@@ -103,6 +156,9 @@ def make_train_steps(
         mesh: of all devices, as `devices.global_mesh` makes it.
         batch_size: diffractograms a step on all devices together.
         steps: number of steps of one call.
+        steps_per_draw: for how many steps crystals are drawn together, by the key of
+            the first of them; divides steps. It saves time where a batch is small,
+            and takes the memory of as many batches.
 
     Returns:
         Function (state, tables) -> (state, metrics). Loss and accuracy are means over
@@ -111,12 +167,16 @@ def make_train_steps(
     """
     share = batch_size // mesh.size
 
-    def train_step(state: TrainState, tables: Any) -> tuple[TrainState, Any]:
+    def key_of(state: TrainState) -> Array:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
-        key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
-        patterns, labels, counts = draw(key, tables, share)
+        return jax.random.fold_in(key, jax.lax.axis_index(AXIS))
+
+    def train_step(
+        state: TrainState, batch: tuple[Array, Array]
+    ) -> tuple[TrainState, Any]:
+        patterns, labels = batch
         inputs = preprocess(patterns)
-        rngs = {"dropout": jax.random.fold_in(key, _DROPOUT_STREAM)}
+        rngs = {"dropout": jax.random.fold_in(key_of(state), _DROPOUT_STREAM)}
 
         def loss_fn(params: Any) -> tuple[Array, Any]:
             logits = model.apply({"params": params}, inputs, train=True, rngs=rngs)
@@ -144,13 +204,24 @@ def make_train_steps(
         )
         state = dataclasses.replace(state, step=state.step + 1)
         means = {"loss": loss, "accuracy": accuracy}
-        totals = jax.lax.psum(counts, AXIS)
-        return state, (means, totals, ~finite)
+        return state, (means, ~finite)
+
+    def draw_and_train(state: TrainState, tables: Any) -> tuple[TrainState, Any]:
+        patterns, labels, counts = draw(key_of(state), tables, share * steps_per_draw)
+        batches = jax.tree.map(
+            lambda x: x.reshape(steps_per_draw, share, *x.shape[1:]),
+            (patterns, labels),
+        )
+        state, (means, skipped) = jax.lax.scan(train_step, state, batches)
+        return state, (means, skipped, jax.lax.psum(counts, AXIS))
 
     def train_steps(state: TrainState, tables: Any) -> tuple[TrainState, dict]:
-        state, (means, totals, skipped) = jax.lax.scan(
-            lambda state, _: train_step(state, tables), state, length=steps
+        state, (means, skipped, totals) = jax.lax.scan(
+            lambda state, _: draw_and_train(state, tables),
+            state,
+            length=steps // steps_per_draw,
         )
+        means, skipped = jax.tree.map(jnp.ravel, (means, skipped))
         means = jax.tree.map(
             lambda x: jnp.where(skipped, 0.0, x).sum() / (~skipped).sum(), means
         )

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -11,6 +11,12 @@ from jaxtyping import Float, Int
 
 from xrdjax.checkpoints import Run
 from xrdjax.classify import classify
+from xrdjax.config import make_simulation
+from xrdjax.crystals.analyses import known_crystals
+from xrdjax.errors import InputError
+from xrdjax.pipeline import patterns_of_structures
+from xrdjax.real_crystals import select_crystals, split_of
+from xrdjax.sources import crystal_limits
 from xrdjax.train_step import Draw
 
 # Parameters of the network -> share of the validation patterns it names, 0 to 1.
@@ -34,6 +40,42 @@ def draw_patterns(
         patterns.append(np.asarray(drawn[0]))
         labels.append(np.asarray(drawn[1]))
     return np.concatenate(patterns)[:count], np.concatenate(labels)[:count]
+
+
+def crystal_patterns(run: Run, provenance: Mapping) -> Patterns:
+    """Diffractograms [n, T] and labels [n] of known crystals for validation.
+
+    They are of the fifth of the held-out crystals that is for this purpose, at most
+    evaluation.validation of them, chosen at random.
+
+    Args:
+        run: names the crystals, the limits and the measurement.
+        provenance: of the run's statistics, which tells the split.
+
+    Raises:
+        InputError: the crystals cannot be read, or there is none for validation.
+    """
+    config = run.config
+    selection = select_crystals(
+        known_crystals(config.crystals, config.symprec, progress=True),
+        run.space_groups.tolist(),
+        split=split_of(provenance),
+        part="validation",
+        **crystal_limits(config),
+    )
+    if not selection.structures:
+        raise InputError(
+            f"{config.crystals!r} has no crystal for validation among the held-out "
+            "ones: give more crystals, or set evaluation.validation to 0"
+        )
+    rng = np.random.default_rng([config.seed, _VALIDATION_STREAM])
+    count = len(selection.structures)
+    chosen = rng.permutation(count)[: config.evaluation.validation]
+    structures = [selection.structures[i] for i in chosen]
+    smallest, largest = config.crystallite_size_nm
+    sizes_nm = rng.uniform(smallest, largest, len(chosen)).astype(np.float32)
+    patterns = patterns_of_structures(structures, make_simulation(config), sizes_nm)
+    return patterns, selection.labels[chosen]
 
 
 def make_validation(run: Run, make_patterns: Callable[[], Patterns]) -> Validate:
