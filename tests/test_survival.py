@@ -64,7 +64,7 @@ def config(tmp_path_factory):
     """Of all runs here but one, with a folder where they find the program compiled."""
     cache = tmp_path_factory.mktemp("cache")
     yield tiny_config(compilation_cache=str(cache), **tiny_run.STEPS)
-    jax.config.update("jax_compilation_cache_dir", None)
+    tiny_run.forget_compilation_cache()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from tiny_run import draw, tiny_config
+from tiny_run import draw, forget_compilation_cache, tiny_config
 
 from xrdjax import train as train_module
 from xrdjax.errors import InputError
@@ -37,7 +37,7 @@ def unbroken(tmp_path_factory):
     state = train(tiny_config(compilation_cache=str(cache)), folder / "run", draw)
     assert any(cache.iterdir())
     yield folder / "run", state
-    jax.config.update("jax_compilation_cache_dir", None)
+    forget_compilation_cache()
 
 
 @pytest.fixture

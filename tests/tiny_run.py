@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+from jax.experimental.compilation_cache import compilation_cache
 
 from xrdjax.train import train
 
@@ -42,6 +43,12 @@ def tiny_config(**changes):
     )
     config.update_from_flattened_dict(changes)
     return config
+
+
+def forget_compilation_cache():
+    """Else JAX would use the folder of the first run for all runs of the process."""
+    jax.config.update("jax_compilation_cache_dir", None)
+    compilation_cache.reset_cache()
 
 
 # One step a call: the same compiled program whatever is done between the steps.
