@@ -18,16 +18,39 @@ def get_config() -> ml_collections.ConfigDict:
     # Of `python -m xrdjax.statistics`, for each split.
     config.statistics = ("--held_out=0.2", "--seed=0", "--min_crystals=50")
 
-    # Name and flags of the networks, with the grid, batch and schedule of :quick.
+    # Name and flags of the networks: small ones, with the optimizer that suits each.
     config.models = (
-        ("resnet10", ("--config=configs/resnet.py:quick",)),
-        ("park", ("--config=configs/park_cnn.py:quick",)),
+        (
+            "resnet10",
+            (
+                "--config=configs/resnet.py:10",
+                "--config.model.width=16",
+                "--config.model.groups=8",
+                "--config.optimizer.kind=muon",
+                "--config.optimizer.learning_rate=8e-3",
+            ),
+        ),
+        (
+            "park",
+            (
+                "--config=configs/park_cnn.py:small",
+                "--config.optimizer.kind=adam",
+                "--config.optimizer.learning_rate=1e-3",
+            ),
+        ),
     )
 
     # For all runs alike. One device each, so that two runs share two cores.
     config.all_runs = (
         "--config.cpu_devices=1",
-        "--config.steps=10000",
-        "--config.evaluation.synthetic=1000",
+        "--config.points=2126",  # steps of 0.04 degrees
+        "--config.batch_size=128",
+        "--config.steps=2000",
+        "--config.steps_per_call=20",
+        "--config.steps_per_draw=4",
+        "--config.checkpoint_every=200",
+        "--config.optimizer.schedule=cosine",
+        "--config.evaluation.synthetic=5000",
+        "--config.evaluation.validation=1000",
     )
     return config.lock()

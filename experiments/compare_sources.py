@@ -3,112 +3,41 @@
     python -m experiments.compare_sources --crystals=PATH --out=DIR
 
 Each network learns from each source, with structure types held out and with single
-crystals held out (configs/compare_sources.py says which, and how long). All are tested
-on crystals that neither statistics nor training has seen, the fifth for validation left
-out, and on fresh random ones. What is done is not done again: the same command goes on
-where it was stopped. Flags such as --config.steps=1000 hold for all runs.
+crystals held out (configs/compare_sources.py says which, and how long). The checkpoint
+of each run that is best on a fifth of the held-out crystals is tested on the others,
+which neither statistics nor training has seen, and on fresh random ones. What is done
+is not done again: the same command goes on where it was stopped. Flags such as
+--config.steps=1000 hold for all runs.
 
 Writes table.md, results.json and figure.png; DIR/RUN/test.md is the report of a run.
 """
 
 import argparse
 import concurrent.futures
-import itertools
 import json
 import os
 import queue
 import runpy
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import ml_collections
 
 from experiments.compare_sources_figure import draw_comparison
+from experiments.compare_sources_jobs import (
+    Job,
+    check_budget,
+    jobs_of,
+    settings_of,
+)
 from experiments.compare_sources_table import one_result, table
+from experiments.processes import Execute, Processes, ended_together
+from xrdjax.config import CONFIG_FILE
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.report import write_text
 
 DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "compare_sources.py"
 ANALYSES = "crystals.npz"
-
-# (command after `python -m`, file for what it prints, cores) -> exit status.
-Execute = Callable[[Sequence[str], Path, set[int] | None], int]
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run of the comparison: a source, a network and a split."""
-
-    source: str
-    model: str
-    split: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.source}_{self.model}_{self.split}"
-
-
-class Processes:
-    """Runs commands, and ends those that are running when the comparison is ended."""
-
-    def __init__(self) -> None:
-        self._running: set[subprocess.Popen] = set()
-        self._lock = threading.Lock()
-
-    def __call__(
-        self, command: Sequence[str], log: Path, cores: set[int] | None
-    ) -> int:
-        """Runs `python -m COMMAND`, on some cores only if told."""
-        if cores and hasattr(os, "sched_setaffinity"):
-            # of this thread; the process that it starts inherits it
-            os.sched_setaffinity(0, cores)
-        with log.open("a", encoding="utf-8") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *command], stdout=file, stderr=file
-            )
-            with self._lock:
-                self._running.add(process)
-            try:
-                return process.wait()
-            finally:
-                with self._lock:
-                    self._running.discard(process)
-
-    def terminate(self) -> None:
-        with self._lock:
-            for process in self._running:
-                process.terminate()
-
-
-@contextmanager
-def _ended_together(processes: Processes) -> Iterator[None]:
-    """SIGTERM reaches the runs too, so that none goes on without the comparison."""
-
-    def end(number, frame):
-        processes.terminate()
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def jobs_of(config: ml_collections.ConfigDict) -> list[Job]:
-    """All runs of a comparison; those of the split by type come first."""
-    return [
-        Job(source, model, split)
-        for split, (model, _), source in itertools.product(
-            config.splits, config.models, config.sources
-        )
-    ]
 
 
 def _must(status: int, log: Path) -> None:
@@ -136,6 +65,17 @@ def prepare(
         _must(execute(command, log, None), log)
 
 
+def _check_finished(workdir: Path) -> None:
+    """A run that was asked to stop ends with status 0 too."""
+    steps = json.loads((workdir / CONFIG_FILE).read_text(encoding="utf-8"))["steps"]
+    lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    step = json.loads(lines[-1])["step"]
+    if step < steps:
+        raise InputError(
+            f"it was stopped at step {step} of {steps}: the same command goes on there"
+        )
+
+
 def run(
     job: Job,
     config: ml_collections.ConfigDict,
@@ -156,6 +96,7 @@ def run(
     log = workdir / "log.txt"
     training = ["xrdjax.main", *dict(config.models)[job.model], f"--workdir={workdir}"]
     training += [
+        "--noreport",  # the test is the report
         f"--config.source={job.source}",
         f"--config.statistics={out / f'statistics_{job.split}.npz'}",
         f"--config.crystals={out / ANALYSES}",
@@ -163,8 +104,10 @@ def run(
         *flags,
     ]
     _must(execute(training, log, cores), log)
-    testing = ["xrdjax.evaluate", f"--workdir={workdir}", "--split=test"]
-    testing += [f"--crystals={out / ANALYSES}", f"--out={workdir / 'test.json'}"]
+    _check_finished(workdir)
+    testing = ["xrdjax.evaluate", f"--workdir={workdir}", "--checkpoint=best"]
+    testing += ["--split=test", f"--crystals={out / ANALYSES}"]
+    testing += [f"--out={workdir / 'test.json'}", "--overwrite"]
     _must(execute(testing, log, cores), log)
 
 
@@ -230,17 +173,20 @@ def compare(
         The figures of every run.
 
     Raises:
-        InputError: some run failed; the others are done and reported first.
+        InputError: there are runs with other settings; nothing is run then. Or some
+            run failed; the others are done and reported first.
     """
     out.mkdir(parents=True, exist_ok=True)
     processes = Processes()
     execute = execute or processes
     jobs = jobs_of(config)
+    for job in jobs:
+        check_budget(out / job.name, settings_of(job, config, flags))
 
     def one(job: Job, cores: set[int] | None) -> None:
         run(job, config, flags, out, cores, execute)
 
-    with _ended_together(processes):
+    with ended_together(processes):
         prepare(config, crystals, out, execute)
         failures = run_all(jobs, parallel, one)
     results = collect(jobs, out)
@@ -271,7 +217,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args, flags = parser.parse_known_args(argv)
     with exit_on_input_error():
         for flag in flags:
-            if not flag.startswith("--config."):
+            if not (flag.startswith("--config.") and "=" in flag):
                 raise InputError(
                     f"unknown flag {flag!r}: expected --config.FIELD=VALUE"
                 )

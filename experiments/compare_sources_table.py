@@ -6,7 +6,9 @@ from pathlib import Path
 
 NAMES = {"resnet10": "ResNet-10", "resnet50": "ResNet-50", "park": "Park et al."}
 _LEGEND = (
-    "Top-1 / top-5 accuracy in per cent, in brackets the 95 % Wilson interval of top-1. "
+    "Top-1 / top-5 accuracy in per cent, in brackets the 95 % Wilson interval of top-1, "
+    "of each run's checkpoint that is best on the held-out crystals for validation, "
+    "which the tests leave out. "
     "Unseen types: known crystals of structure types that neither statistics nor "
     "training has seen. Random split: known crystals that were held out one by one, by "
     "runs that were trained so. Synthetic: fresh random crystals, by the runs of the "
@@ -24,7 +26,7 @@ def one_result(workdir: Path) -> dict:
     """What a run has seen, how long it took, and how good it is.
 
     Args:
-        workdir: of the run, with config.json, metrics.jsonl and test.json.
+        workdir: of the run, with metrics.jsonl and test.json.
     """
     report = json.loads((workdir / "test.json").read_text(encoding="utf-8"))
     config = report["run"]["config"]
@@ -33,7 +35,8 @@ def one_result(workdir: Path) -> dict:
     calls = [json.loads(line)["diffractograms_per_second"] for line in lines]
     of_call = batch_size * config["steps_per_call"]
     return {
-        "patterns_seen": report["run"]["step"] * batch_size,
+        "patterns_seen": config["steps"] * batch_size,
+        "best_step": report["run"]["step"],
         "training_hours": sum(of_call / speed for speed in calls) / 3600,
         "device": report["device"],
         "versions": report["versions"],
@@ -55,8 +58,8 @@ def accuracy(score: Mapping | None) -> str:
 
 def table(results: Sequence[Mapping]) -> str:
     """A row for each source and network, in Markdown; "-" for what is not done."""
-    header = ["trained on", "model", "patterns seen", "unseen types", "random split"]
-    lines = [[*header, "synthetic"], ["---", "---", *["---:"] * 4]]
+    header = ["trained on", "model", "patterns seen", "top-1 / top-5 on unseen types"]
+    lines = [[*header, "random split", "synthetic"], ["---", "---", *["---:"] * 4]]
     by_job = {(r["source"], r["model"], r["split"]): r for r in results}
     models = [*NAMES, *sorted({r["model"] for r in results} - set(NAMES))]
     pairs = {(r["source"], r["model"]) for r in results}

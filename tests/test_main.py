@@ -97,6 +97,16 @@ def test_flags_change_the_configuration_that_is_trained(folder, monkeypatch):
     check_config(config)
 
 
+def test_a_run_is_only_trained_if_no_report_is_wanted(folder, monkeypatch):
+    calls = []
+    monkeypatch.setattr(main, "train", lambda *args: calls.append(args))
+    monkeypatch.setattr(main, "train_and_evaluate", None)
+    flags = [CONFIG, "--workdir=run", "--noreport"]
+    monkeypatch.setattr(sys, "argv", ["xrdjax.main", *flags])
+    main.main(main.parse_flags(sys.argv))
+    assert [workdir for _, workdir in calls] == ["run"]
+
+
 def test_flags_make_the_process_one_of_many(folder, monkeypatch):
     calls = []
     monkeypatch.setattr(main.devices, "start", lambda *args: calls.append(args))

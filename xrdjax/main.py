@@ -14,7 +14,7 @@ from ml_collections import config_flags
 from xrdjax import devices
 from xrdjax.config import expected_value
 from xrdjax.errors import InputError, exit_on_input_error
-from xrdjax.train import train_and_evaluate
+from xrdjax.train import train, train_and_evaluate
 
 FLAGS = flags.FLAGS
 
@@ -25,6 +25,7 @@ config_flags.DEFINE_config_file(
     lock_config=True,
 )
 flags.DEFINE_string("workdir", None, "Folder of the run; a run that is there goes on.")
+flags.DEFINE_boolean("report", True, "Whether to report, at the end, how good it is.")
 flags.DEFINE_string(
     "coordinator_address", None, "host:port of process 0, if no cluster tells it."
 )
@@ -44,7 +45,8 @@ def main(argv: list[str]) -> None:
             FLAGS.process_id,
             FLAGS.config.get("cpu_devices", 1),
         )
-        train_and_evaluate(FLAGS.config, FLAGS.workdir)
+        learn = train_and_evaluate if FLAGS.report else train
+        learn(FLAGS.config, FLAGS.workdir)
 
 
 def parse_flags(argv: list[str]) -> list[str]:

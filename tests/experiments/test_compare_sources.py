@@ -3,22 +3,26 @@
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from matplotlib.image import imread
 
 from experiments import compare_sources
-from experiments.compare_sources import (
-    DEFAULT_CONFIG,
-    Processes,
-    compare,
-    jobs_of,
-    main,
-)
+from experiments.compare_sources import DEFAULT_CONFIG, compare, main
+from experiments.compare_sources_jobs import check_budget, jobs_of, settings_of
+from experiments.processes import Processes
 from xrdjax.errors import InputError
 
 CONFIG = compare_sources.runpy.run_path(str(DEFAULT_CONFIG))["get_config"]()
+ROOT = DEFAULT_CONFIG.parents[1]
+CONFIGS = {
+    f"configs/{file}.py:{size}": compare_sources.runpy.run_path(
+        str(ROOT / f"configs/{file}.py")
+    )["get_config"](size)
+    for file, size in (("resnet", "10"), ("park_cnn", "small"))
+}
 RUNS = [job.name for job in jobs_of(CONFIG)]
 
 
@@ -31,11 +35,23 @@ def value_of(command, flag):
     return value
 
 
+def stored(command):
+    """The configuration that a run of the training would keep."""
+    config = CONFIGS[value_of(command, "config")].copy_and_resolve_references()
+    for argument in command:
+        name, _, text = argument.partition("=")
+        if name.startswith("--config."):
+            parent, _, field = name.removeprefix("--config.").rpartition(".")
+            part = config[parent] if parent else config
+            part[field] = type(part[field])(text)
+    return config.to_dict()
+
+
 class Execute:
     """Stands in for the commands: writes what they would, or fails for one run."""
 
-    def __init__(self, fails=""):
-        self.commands, self.cores, self.fails = [], [], fails
+    def __init__(self, fails="", step=2000):
+        self.commands, self.cores, self.fails, self.step = [], [], fails, step
 
     def __call__(self, command, log, cores):
         self.commands.append(list(command))
@@ -51,15 +67,16 @@ class Execute:
             log.write_text("working ...\nerror: no luck\n\n")
             return 2
         if command[0] == "xrdjax.main":
-            line = json.dumps({"step": 50, "diffractograms_per_second": 400.0})
-            (workdir / "metrics.jsonl").write_text(f"{line}\n{line}\n")
+            line = {"step": self.step, "diffractograms_per_second": 400.0}
+            (workdir / "metrics.jsonl").write_text(2 * (json.dumps(line) + "\n"))
+            (workdir / "config.json").write_text(json.dumps(stored(command)))
             return 0
         known = 0.6 if workdir.name.startswith("synthetic") else 0.4
         sets = {"crystals": known, "synthetic": 0.7}
         report = {
             "run": {
-                "step": 100,
-                "config": {"batch_size": 32, "steps_per_call": 50},
+                "step": 100,  # the best
+                "config": {"steps": 2000, "batch_size": 32, "steps_per_call": 50},
                 "space_groups": [1],
             },
             "device": "1 cpu",
@@ -75,7 +92,7 @@ class Execute:
 
 def test_eight_runs_are_trained_and_tested_with_one_budget(tmp_path):
     execute = Execute()
-    flags = ["--config.steps=7"]
+    flags = ["--config.seed=7"]
     results = compare(CONFIG, Path("cifs.zip"), tmp_path, flags, execute=execute)
     kinds = [command[0] for command in execute.commands]
     assert kinds == ["xrdjax.statistics"] * 2 + ["xrdjax.main", "xrdjax.evaluate"] * 8
@@ -86,10 +103,13 @@ def test_eight_runs_are_trained_and_tested_with_one_budget(tmp_path):
         source, _, split = name.split("_")
         assert value_of(command, "config.source") == source
         assert f"statistics_{split}" in value_of(command, "config.statistics")
-        assert command[-1] == "--config.steps=7"  # after those of the configuration
+        assert command[-1] == "--config.seed=7"  # after those of the configuration
         assert set(CONFIG.all_runs) <= set(command)
+        assert "--config.cpu_devices=1" in command
+        assert "--noreport" in command  # for it is tested in another way
     tested = [c for c in execute.commands if c[0] == "xrdjax.evaluate"]
     assert {value_of(c, "split") for c in tested} == {"test"}
+    assert {value_of(c, "checkpoint") for c in tested} == {"best"}
 
 
 def test_crystals_are_analysed_once(tmp_path):
@@ -105,14 +125,15 @@ def test_table_results_and_figure_say_what_the_reports_say(tmp_path, capsys):
     results = compare(CONFIG, Path("cifs.zip"), tmp_path, execute=Execute())
     assert json.loads((tmp_path / "results.json").read_text()) == results
     for result in results:
-        assert result["patterns_seen"] == 3200
+        assert result["patterns_seen"] == 64_000
+        assert result["best_step"] == 100
         assert result["training_hours"] == pytest.approx(2 * 32 * 50 / 400 / 3600)
     lines = (tmp_path / "table.md").read_text().splitlines()
     assert lines[2] == (
-        "| crystals | ResNet-10 | 3,200 | 40.0 (39.0-41.0) / 90.0 "
+        "| crystals | ResNet-10 | 64,000 | 40.0 (39.0-41.0) / 90.0 "
         "| 40.0 (39.0-41.0) / 90.0 | 70.0 (69.0-71.0) / 90.0 |"
     )
-    assert lines[5].startswith("| synthetic | Park et al. | 3,200 | 60.0 (59.0-61.0)")
+    assert lines[5].startswith("| synthetic | Park et al. | 64,000 | 60.0 (59.0-61.0)")
     assert lines[2] in capsys.readouterr().out
     assert imread(tmp_path / "figure.png").std() > 0.1
 
@@ -129,6 +150,46 @@ def test_what_is_done_is_not_done_again(tmp_path):
     ] * 2
 
 
+def test_runs_of_another_budget_are_refused_and_nothing_is_run(tmp_path):
+    compare(CONFIG, Path("cifs.zip"), tmp_path, execute=Execute())
+    again = Execute()
+    flags = ["--config.steps=4000", "--config.optimizer.learning_rate=0.008"]
+    message = (
+        f"the run '{tmp_path / RUNS[0]}' has other settings: steps .there 2000, asked "
+        "for 4000.: give"
+    )
+    with pytest.raises(InputError, match=message):
+        compare(CONFIG, Path("cifs.zip"), tmp_path, flags, execute=again)
+    assert again.commands == []
+
+
+def test_of_two_values_of_a_field_the_last_counts(tmp_path):
+    job = jobs_of(CONFIG)[0]
+    settings = settings_of(job, CONFIG, ["--config.optimizer.learning_rate=0.02"])
+    assert settings["optimizer.learning_rate"] == "0.02"
+    assert settings["optimizer.kind"] == "muon"
+    kept = {"crystallite_size_nm": [20.0, 30.0], "model": {"dropout": False}}
+    (tmp_path / "config.json").write_text(json.dumps(kept))
+    same = {"crystallite_size_nm": "(20, 30.0)", "model.dropout": "False"}
+    check_budget(tmp_path, same)
+    check_budget(tmp_path / "new", {"model.dropout": "True"})
+    with pytest.raises(InputError, match="model.dropout"):
+        check_budget(tmp_path, same | {"model.dropout": "True"})
+
+
+def test_a_run_that_was_asked_to_stop_is_not_tested(tmp_path):
+    execute = Execute(step=1200)
+    with pytest.raises(InputError, match="8 of 8 .* stopped at step 1200 of 2000"):
+        compare(CONFIG, Path("cifs.zip"), tmp_path, execute=execute)
+    assert "xrdjax.evaluate" not in {command[0] for command in execute.commands}
+
+
+def test_after_the_end_no_command_is_started(tmp_path):
+    processes = Processes()
+    processes.terminate()
+    assert processes(["shown"], tmp_path / "log.txt", None) == 128 + 15
+
+
 def test_a_run_that_fails_is_named_and_the_others_are_reported(tmp_path):
     with pytest.raises(InputError, match=f"1 of 8 runs failed: {RUNS[1]}: .*no luck"):
         compare(CONFIG, Path("cifs.zip"), tmp_path, execute=Execute(RUNS[1]))
@@ -136,7 +197,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_reported(tmp_path):
     assert len(results) == 7
     row = (tmp_path / "table.md").read_text().splitlines()[4]
     assert RUNS[1] == "synthetic_resnet10_type"
-    assert row.startswith("| synthetic | ResNet-10 | 3,200 | - | 60.0")
+    assert row.startswith("| synthetic | ResNet-10 | 64,000 | - | 60.0")
 
 
 @pytest.mark.skipif(
@@ -160,15 +221,21 @@ def test_a_command_runs_on_its_cores_and_leaves_its_output(tmp_path, monkeypatch
         "sys.exit(int(sys.argv[1]))\n"
     )
     log = tmp_path / "log.txt"
-    assert Processes()(["shown", "3"], log, None) == 3
+    cores = set()
     if sys.platform == "linux":
-        assert log.read_text() == f"{len(os.sched_getaffinity(0))}\n"
+        cores = {min(os.sched_getaffinity(0))}
+    # the thread that starts it stays on these cores
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(Processes(), ["shown", "3"], log, cores).result() == 3
+    if cores:
+        assert log.read_text() == "1\n"
 
 
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
         ("--steps=3", "unknown flag '--steps=3'"),
+        ("--config.steps", "unknown flag '--config.steps'"),
         ("--parallel=0", "--parallel is 0"),
         ("--config=none.py", "no configuration 'none.py'"),
     ],
