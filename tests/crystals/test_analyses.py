@@ -1,10 +1,12 @@
 """Analysed crystals come back from their file number for number, or not at all."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
+from xrdjax.crystals import analyses as analyses_module
 from xrdjax.crystals.analyses import (
     AnalysedCrystals,
     analyse_reading,
@@ -64,6 +66,56 @@ def test_cifs_and_the_file_of_their_analyses_are_the_same_crystals(tmp_path):
     assert [failure.name for failure in read.unreadable] == ["broken.cif"]
     save_analyses(tmp_path / "known.npz", read)
     assert_same(known_crystals(tmp_path / "known.npz"), read)
+
+
+@pytest.fixture
+def readings(monkeypatch):
+    """Grows by a path each time that CIFs are read."""
+    readings = []
+    read_crystals = analyses_module.read_crystals
+
+    def count(path, *args):
+        readings.append(path)
+        return read_crystals(path, *args)
+
+    monkeypatch.setattr(analyses_module, "read_crystals", count)
+    return readings
+
+
+def test_cifs_are_read_once_however_they_are_asked_for(tmp_path, monkeypatch, readings):
+    (tmp_path / "quartz.cif").write_text(write_cif(gallery("quartz")))
+    first = known_crystals(str(tmp_path), 0.01, processes=1)
+    monkeypatch.chdir(tmp_path)
+    assert known_crystals(".", 0.01, progress=True) is first
+    assert readings == [str(tmp_path)]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "folder of folders"])
+def test_cifs_that_changed_are_read_again(tmp_path, readings, kind):
+    folder = tmp_path / "inside" if kind == "folder of folders" else tmp_path
+    folder.mkdir(exist_ok=True)
+    file = folder / "x.cif"
+    file.write_text(write_cif(gallery("quartz")))
+    path = file if kind == "file" else tmp_path
+    assert known_crystals(path).analyses[0].space_group == 154
+    file.write_text(write_cif(gallery("halite")))
+    later = file.stat().st_mtime_ns + 10**9  # clocks of file systems may be coarse
+    os.utime(file, ns=(later, later))
+    assert known_crystals(path).analyses[0].space_group == 225
+    assert readings == [path, path]
+
+
+def test_cifs_are_analysed_again_with_another_tolerance(tmp_path, readings):
+    (tmp_path / "quartz.cif").write_text(write_cif(gallery("quartz")))
+    assert known_crystals(tmp_path, 0.01).symprec == 0.01
+    assert known_crystals(tmp_path, 0.02).symprec == 0.02
+    assert readings == [tmp_path, tmp_path]
+
+
+def test_cifs_that_are_not_there_are_an_error_each_time(tmp_path):
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"none\.zip does not exist"):
+            known_crystals(tmp_path / "none.zip")
 
 
 def test_analyses_of_another_tolerance_are_refused(path):

@@ -5,9 +5,10 @@ holds the same numbers, takes seconds. So a path that ends in .npz may be given 
 a path of crystals is.
 """
 
+import functools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,40 @@ def analyse_reading(
     return AnalysedCrystals(analyses, reading.failures, failures, symprec)
 
 
+@dataclass(frozen=True)
+class _Request:
+    """CIFs to analyse; equal ones have the same answer.
+
+    Attributes:
+        place: where the path leads to.
+        changed_ns: when the newest file or folder there was changed.
+        symprec: tolerance of spglib, angstrom.
+        path: as it was given.
+        processes: how many to use.
+        progress: shows bars.
+    """
+
+    place: Path
+    changed_ns: int
+    symprec: float
+    path: str | Path = field(compare=False)
+    processes: int | None = field(compare=False)
+    progress: bool = field(compare=False)
+
+
+def _changed_ns(path: Path) -> int:
+    """When the newest file or folder of a path was changed; 0 if there is none."""
+    places = (path, *path.rglob("*"))
+    return max((p.stat().st_mtime_ns for p in places if p.exists()), default=0)
+
+
+# A run asks for the same crystals to train, to validate and to report.
+@functools.lru_cache(maxsize=1)
+def _read_and_analyse(request: _Request) -> AnalysedCrystals:
+    how = request.processes, request.progress
+    return analyse_reading(read_crystals(request.path, *how), request.symprec, *how)
+
+
 def known_crystals(
     path: str | Path,
     symprec: float = 0.01,
@@ -64,6 +99,8 @@ def known_crystals(
     progress: bool = False,
 ) -> AnalysedCrystals:
     """Reads and analyses crystals, or loads what `save_analyses` kept of them.
+
+    The CIFs that were asked for last are not read again until one of them changes.
 
     Args:
         path: a CIF, a folder or zip of CIFs, or a file of `save_analyses` (.npz).
@@ -75,8 +112,11 @@ def known_crystals(
         InputError: nothing there that can be read, or analyses of another symprec.
     """
     if Path(path).suffix != ".npz":
-        reading = read_crystals(path, processes, progress=progress)
-        return analyse_reading(reading, symprec, processes, progress)
+        place = Path(path).resolve()
+        request = _Request(
+            place, _changed_ns(place), symprec, path, processes, progress
+        )
+        return _read_and_analyse(request)
     known = load_analyses(path)
     if known.symprec != symprec:
         raise InputError(
