@@ -17,7 +17,12 @@ from xrdjax.checkpoints import STATISTICS, load_run
 from xrdjax.crystals.statistics import read_provenance
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.evaluate import evaluate_run
-from xrdjax.pretrained import PRETRAINED, WEIGHTS, save_weights
+from xrdjax.pretrained import (
+    PRETRAINED,
+    WEIGHTS,
+    add_checkpoint_flag,
+    save_weights,
+)
 
 # Licences of crystals that let weights made from them be given away under CC BY 4.0.
 _OPEN = ("CC-BY 4.0", "CC BY 4.0", "CC0")
@@ -62,26 +67,36 @@ def export(
     folder: Path,
     crystals: str | Path | None = None,
     synthetic: int | None = None,
+    checkpoint: str = "newest",
 ) -> None:
-    """Writes the newest checkpoint of a run as a folder of weights.
+    """Writes a checkpoint of a run as a folder of weights.
 
     Args:
         workdir: work directory of the run.
         folder: to write into; made if absent.
         crystals: known crystals for the report; those of the run without it.
         synthetic: random crystals for the report; as configured without it.
+        checkpoint: "newest", or "best" by validation accuracy; the report of the best
+            leaves out the known crystals for validation, which chose it.
 
     Raises:
         InputError: there is no run, its weights do not fit, or its crystals are not
             open.
     """
-    run = load_run(workdir)
+    run = load_run(workdir, checkpoint)
     provenance = read_provenance(workdir / STATISTICS)
     terms = licence(provenance)
     crystals = crystals or run.config.crystals or None
     save_weights(run, folder, provenance)
     report.write_text(folder / "LICENSE", terms)
-    result = evaluate_run(folder, crystals, synthetic=synthetic)
+    best = checkpoint == "best" and provenance.get("held_out")
+    result = evaluate_run(
+        folder,
+        crystals,
+        checkpoint=checkpoint,
+        split="test" if best else None,
+        synthetic=synthetic,
+    )
     for name in result["figures"].values():
         (folder / name).unlink()
     (folder / "report_figures").rmdir()
@@ -105,12 +120,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     add = parser.add_argument
     add("--workdir", type=Path, required=True, help="work directory of a run")
+    add_checkpoint_flag(parser)
     add("--crystals", type=Path, help="for the report (default: those of the run)")
     add("--synthetic", type=int, help="random crystals (default: as configured)")
     add("--out", type=Path, default=PRETRAINED, help="folder (default: the package's)")
     given = parser.parse_args(arguments)
     with exit_on_input_error():
-        export(given.workdir, given.out, given.crystals, given.synthetic)
+        export(
+            given.workdir,
+            given.out,
+            given.crystals,
+            given.synthetic,
+            given.checkpoint,
+        )
 
 
 if __name__ == "__main__":

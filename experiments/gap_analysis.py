@@ -27,16 +27,19 @@ from experiments.gap_report import draw_gap, to_markdown
 from experiments.redrawn_crystals import Redrawn, What, redraw
 from xrdjax import report
 from xrdjax.checkpoints import STATISTICS, Run
-from xrdjax.config import make_simulation
-from xrdjax.crystals.cif import read_crystals
+from xrdjax.crystals.analyses import known_crystals
 from xrdjax.crystals.prior import make_prior
 from xrdjax.crystals.sampling import draw_groups
 from xrdjax.crystals.statistics import read_provenance
-from xrdjax.diffraction.reflections import INDEX_LIMIT
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.metrics import mean_over_types, proportion, top_k_hits
-from xrdjax.pretrained import add_network_flags, load_network
+from xrdjax.pretrained import (
+    add_checkpoint_flag,
+    add_network_flags,
+    load_network,
+)
 from xrdjax.real_crystals import Selection, select_crystals, split_of
+from xrdjax.sources import crystal_limits
 
 TITLES = {
     "unchanged": "held-out crystals, unchanged",
@@ -59,29 +62,27 @@ def held_out_crystals(
     provenance: Mapping,
     limit: int | None = None,
     seed: int = 0,
+    part: str = "held_out",
 ) -> Selection:
     """Known crystals of the structure types that the run's statistics leave out.
 
     Args:
         run: the network.
-        path: CIF file, folder or zip.
+        path: CIF file, folder or zip, or the .npz file of their analyses.
         provenance: of the run's statistics.
         limit: a random choice of so many of them; all without it.
         seed: of that choice.
+        part: of them, as of `select_crystals`; "test" leaves out those for validation.
 
     Raises:
         InputError: there are none.
     """
-    s_max = make_simulation(run.config).diffractometer.s_range[1]
     selection = select_crystals(
-        read_crystals(path, progress=True),
+        known_crystals(path, run.config.symprec, progress=True),
         run.space_groups,
         split=split_of(provenance),
-        symprec=run.config.symprec,
-        max_volume=run.config.max_volume,
-        max_sites=run.config.max_sites,
-        max_edge=_max_edge(s_max),
-        progress=True,
+        part=part,
+        **crystal_limits(run.config),
     )
     count = len(selection.structures)
     if not count:
@@ -93,11 +94,6 @@ def held_out_crystals(
         rng = np.random.default_rng(seed)
         selection = _subset(selection, np.sort(rng.choice(count, limit, replace=False)))
     return selection
-
-
-def _max_edge(s_max: float) -> float:
-    """Longest edge, angstrom, whose reflections up to s_max have Miller indices here."""
-    return 0.99 * INDEX_LIMIT / s_max
 
 
 def _subset(selection: Selection, rows: Int[np.ndarray, " m"]) -> Selection:
@@ -169,7 +165,7 @@ def analyse_gap(run: Run, selection: Selection, seed: int) -> dict:
     """
     prior = jax.device_put(make_prior(run.statistics))
     keys = jax.random.split(jax.random.key(seed), len(TITLES))
-    s_max = make_simulation(run.config).diffractometer.s_range[1]
+    limits = crystal_limits(run.config)
     redrawn = {
         name: redraw(
             keys[i],
@@ -179,7 +175,7 @@ def analyse_gap(run: Run, selection: Selection, seed: int) -> dict:
             prior,
             what,
             symprec=run.config.symprec,
-            max_edge=_max_edge(s_max),
+            max_edge=limits["max_edge"],
             progress=True,
         )
         for i, (name, what) in enumerate(REDRAWN.items())
@@ -222,7 +218,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add_network_flags(parser)
-    add("--crystals", type=Path, required=True, help="CIF file, folder or zip of CIFs")
+    add_checkpoint_flag(parser)
+    add("--crystals", type=Path, required=True, help="CIFs, or their analyses (.npz)")
     add("--out", type=Path, required=True, help="folder for table and figure")
     add("--limit", type=int, help="held-out crystals to take; all without it")
     add("--seed", type=int, default=0, help="of all draws")
@@ -236,14 +233,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         began = time.perf_counter()
         if given.limit is not None and given.limit < 1:
             raise InputError(f"--limit is {given.limit}: expected 1 or more")
-        run = load_network(given.workdir)
+        run = load_network(given.workdir, given.checkpoint)
         provenance = read_provenance(given.workdir / STATISTICS)
+        # those for validation chose the best checkpoint
+        part = "test" if given.checkpoint == "best" else "held_out"
         selection = held_out_crystals(
-            run, given.crystals, provenance, given.limit, given.seed
+            run, given.crystals, provenance, given.limit, given.seed, part
         )
         result = {
             "workdir": str(given.workdir),
             "step": int(run.step),
+            "checkpoint": given.checkpoint,
+            "part": part,
             "crystals": given.crystals.name,
             "counts": selection.counts,
             "limit": given.limit,

@@ -26,6 +26,8 @@ _LEGEND = (
     "types, weighed alike."
 )
 
+_PARTS = {"held_out": "held-out", "test": "held-out (those for validation left out)"}
+
 
 def draw_gap(sets: Mapping[str, Mapping], path: str | Path) -> None:
     """Draws top-1 and top-5 accuracy of each set with 95 % intervals.
@@ -78,7 +80,8 @@ def to_markdown(result: Mapping) -> str:
     )
     return (
         "# What parts known crystals from random ones\n\n"
-        f"Run `{result['workdir']}` at step {result['step']:,}, crystals of "
+        f"Run `{result['workdir']}` at step {result['step']:,} (its "
+        f"{result['checkpoint']}), {_PARTS[result['part']]} crystals of "
         f"`{result['crystals']}` ({counts}; given up {result['given_up']:,}), seed "
         f"{result['seed']}. {result['device']}, {result['seconds']:.0f} s, "
         + ", ".join(f"{name} {v}" for name, v in result["versions"].items())

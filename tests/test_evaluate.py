@@ -191,6 +191,24 @@ def test_by_default_only_held_out_types_are_evaluated(workdir, capsys):
     assert "seed 1" in (workdir / "report.md").read_text()
 
 
+def test_what_chose_the_best_checkpoint_does_not_test_it_by_default(workdir):
+    config = evaluate.load_network(workdir).config.unlock()
+    cifs = workdir / "cifs"
+    config.evaluation.validation = 5
+
+    def split(crystals, **arguments):
+        config.crystals = str(crystals)
+        result = run_it(workdir, crystals=cifs, synthetic=0, **arguments)
+        return result["sets"]["crystals"]["split"]
+
+    assert split(cifs, checkpoint="best") == "test"
+    assert split(cifs, checkpoint="newest") == "held_out"
+    assert split("", checkpoint="best") == "held_out"  # random crystals chose it
+    assert split(cifs, checkpoint="best", split="held_out") == "held_out"
+    config.evaluation.validation = 0
+    assert split(cifs, checkpoint="best") == "held_out"
+
+
 def test_statistics_of_all_types_leave_nothing_to_hold_out(workdir, monkeypatch):
     monkeypatch.setattr(evaluate, "read_provenance", lambda path: {"held_out": 0.0})
     result = run_it(workdir, crystals=workdir / "cifs")

@@ -40,13 +40,15 @@ def workdir(tmp_path_factory):
     save_statistics(folder / checkpoints.STATISTICS, statistics, read_provenance())
     model = make_model(config, outputs=len(statistics.space_groups))
     params = init_params(jax.random.key(0), model, config.points)
-    checkpoints.save(folder, STEP, {"params": params}, kept=1)
+    checkpoints.save(folder, STEP, {"params": params}, kept=1, accuracy=0.5)
+    worse = jax.tree.map(jax.numpy.zeros_like, params)
+    checkpoints.save(folder, 2 * STEP, {"params": worse}, kept=1, accuracy=0.1)
     return folder
 
 
 @pytest.fixture(scope="module")
 def run(workdir):
-    return checkpoints.load_run(workdir)
+    return checkpoints.load_run(workdir, "best")
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,15 @@ def test_only_places_of_the_machine_are_left_out_of_the_configuration(run, saved
     assert run.config.compilation_cache  # the run's own is not touched
 
 
+def test_weights_learned_from_known_crystals_do_without_them(run, tmp_path):
+    config = run.config.copy_and_resolve_references()
+    config.update({"source": "crystals", "crystals": str(tmp_path / "gone.npz")})
+    learned = checkpoints.Run(**vars(run) | {"config": config})
+    save_weights(learned, tmp_path / "weights", read_provenance())
+    loaded = load_pretrained(tmp_path / "weights")
+    assert (loaded.config.source, loaded.config.crystals) == ("crystals", "")
+
+
 @pytest.mark.parametrize("value", [1e5, np.nan, -np.inf])
 def test_weights_beyond_half_precision_are_refused(run, tmp_path, value):
     params = jax.tree.map(lambda leaf: leaf + value, run.params)
@@ -134,7 +145,8 @@ def test_without_weights_the_message_says_what_to_do(tmp_path, monkeypatch):
 def test_a_network_is_found_in_a_work_directory_and_in_a_folder_of_weights(
     workdir, folder, monkeypatch
 ):
-    assert load_network(workdir).step == load_network(folder).step == STEP
+    assert load_network(workdir).step == 2 * STEP
+    assert load_network(workdir, "best").step == load_network(folder).step == STEP
     shutil.copytree(workdir, folder, dirs_exist_ok=True)  # weights come first
     monkeypatch.setattr(pretrained, "load_run", None)
     assert load_network(str(folder)).step == STEP
@@ -180,6 +192,7 @@ def test_what_is_exported_is_evaluated_and_names_no_place_of_the_machine(
             f"--workdir={workdir}",
             f"--out={folder}",
             f"--crystals={cifs}",
+            "--checkpoint=best",
             "--synthetic=0",  # saves compiling the generator
         ]
     )
@@ -194,7 +207,9 @@ def test_what_is_exported_is_evaluated_and_names_no_place_of_the_machine(
     }
     report = json.loads((folder / "report.json").read_text())
     assert report["run"]["step"] == STEP and report["run"]["workdir"] == "weights"
+    assert report["run"]["checkpoint"] == "best"
     assert report["sets"]["crystals"]["path"] == "cifs"
+    assert report["sets"]["crystals"]["split"] == "test"
     for name in ("config.json", "report.json", "report.md", "LICENSE"):
         text = (folder / name).read_text()
         assert "private" not in text and str(tmp_path) not in text, name

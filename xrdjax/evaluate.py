@@ -27,19 +27,27 @@ from xrdjax.answers import (
     answer_synthetic,
     generators,
 )
-from xrdjax.checkpoints import CHOICES, STATISTICS, Run
+from xrdjax.checkpoints import STATISTICS, Run
 from xrdjax.crystals.analyses import AnalysedCrystals, known_crystals
 from xrdjax.crystals.cif import Reading
 from xrdjax.crystals.gallery import gallery_structures
 from xrdjax.crystals.splits import Split
 from xrdjax.crystals.statistics import read_provenance
 from xrdjax.errors import InputError, exit_on_input_error
-from xrdjax.pretrained import PRETRAINED, add_network_flags, load_network
-from xrdjax.real_crystals import about_crystals, select_crystals, split_of
+from xrdjax.pretrained import (
+    PRETRAINED,
+    add_checkpoint_flag,
+    add_network_flags,
+    load_network,
+)
+from xrdjax.real_crystals import (
+    SPLITS,
+    about_crystals,
+    choose_split,
+    select_crystals,
+)
 from xrdjax.report_figures import draw_report_figures
 from xrdjax.sources import crystal_limits
-
-SPLITS = ("held_out", "test", "validation", "all")
 
 
 def _crystal_set(
@@ -85,15 +93,6 @@ def _about_run(run: Run, workdir: Path, checkpoint: str, provenance: dict) -> di
         "space_groups": [int(number) for number in run.space_groups],
         "statistics": provenance,
     }
-
-
-def _choose_split(asked: str | None, provenance: dict) -> tuple[Split | None, str]:
-    """Split of the crystals (None: take all), and which part of it is meant."""
-    if asked not in (None, *SPLITS):
-        raise InputError(f"the split is {asked!r}, expected {', '.join(SPLITS)}")
-    if asked == "all" or (asked is None and not provenance.get("held_out")):
-        return None, "held_out"
-    return split_of(provenance), asked or "held_out"
 
 
 def _notes(run: Run, workdir: Path, about: dict | None, provenance: dict) -> list[str]:
@@ -148,7 +147,8 @@ def evaluate_run(
         checkpoint: "newest", or "best" by validation accuracy.
         split: "held_out" takes only crystals of the structure types kept out of the
             statistics, "validation" a fifth of these, "test" the rest of them, "all"
-            takes every crystal; by default held_out if the statistics name such types.
+            takes every crystal. By default held_out if the statistics name such
+            types, but test for the best checkpoint of a run that names crystals.
         synthetic: number of fresh random crystals; by default as configured.
         out: JSON file to write, with a page (.md) and a folder of figures of the
             same name beside it; by default report.json in the work directory, for
@@ -175,7 +175,8 @@ def evaluate_run(
     run = load_network(workdir, checkpoint)
     run = dataclasses.replace(run, params=devices.replicate(run.params, mesh))
     provenance = read_provenance(workdir / STATISTICS)
-    chosen = _choose_split(split, provenance)
+    validated = bool(run.config.crystals and run.config.evaluation.validation)
+    chosen = choose_split(split, provenance, validated and checkpoint == "best")
     crystals = crystals or run.config.crystals
     known = (
         known_crystals(crystals, run.config.symprec, progress=progress)
@@ -260,17 +261,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="CIF file, folder or zip of CIFs, or the .npz file of their analyses "
         "(default: as configured in training)",
     )
-    parser.add_argument(
-        "--checkpoint",
-        choices=CHOICES,
-        default="newest",
-        help="newest, or best by validation accuracy (default: newest)",
-    )
+    add_checkpoint_flag(parser)
     parser.add_argument(
         "--split",
         choices=SPLITS,
         help="which of these crystals; held_out are those for validation and for the "
-        "test (default: held_out, if the statistics hold out structure types)",
+        "test (default: held_out, if the statistics hold out structure types; test "
+        "for the best checkpoint, if known crystals chose it)",
     )
     parser.add_argument(
         "--synthetic",

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from xrdjax.checkpoints import STATISTICS, Run, load_run
+from xrdjax.checkpoints import CHOICES, STATISTICS, Run, load_run
 from xrdjax.config import make_model, read_config, write_config
 from xrdjax.crystals.statistics import load_statistics, save_statistics
 from xrdjax.errors import InputError
@@ -164,4 +164,14 @@ def add_network_flags(parser: argparse.ArgumentParser) -> None:
         action="store_const",
         const=PRETRAINED,
         help="take the network that comes with the program",
+    )
+
+
+def add_checkpoint_flag(parser: argparse.ArgumentParser) -> None:
+    """Adds the choice of the checkpoint of a work directory, as `checkpoint`."""
+    parser.add_argument(
+        "--checkpoint",
+        choices=CHOICES,
+        default="newest",
+        help="newest, or best by validation accuracy (default: newest)",
     )

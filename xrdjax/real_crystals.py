@@ -13,6 +13,9 @@ from xrdjax.crystals.splits import Split, members
 from xrdjax.crystals.structure_types import Analysis
 from xrdjax.errors import InputError
 
+# Parts of known crystals that a network can be tested on.
+SPLITS = ("held_out", "test", "validation", "all")
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -47,6 +50,27 @@ def split_of(provenance: Mapping) -> Split:
             "none is held out: evaluate on all crystals with --split=all"
         )
     return Split(float(fraction), int(seed), provenance.get("split", "type"))
+
+
+def choose_split(
+    asked: str | None, provenance: Mapping, chosen_by_crystals: bool
+) -> tuple[Split | None, str]:
+    """Split of the crystals (None: take all), and which part of it is meant.
+
+    Args:
+        asked: name of the part, if one was named.
+        provenance: of the statistics.
+        chosen_by_crystals: whether known crystals chose the checkpoint; those must not
+            test it unless they are asked for.
+
+    Raises:
+        InputError: no such part, or one is asked for and the statistics have none.
+    """
+    if asked not in (None, *SPLITS):
+        raise InputError(f"the split is {asked!r}, expected {', '.join(SPLITS)}")
+    if asked == "all" or (asked is None and not provenance.get("held_out")):
+        return None, "held_out"
+    return split_of(provenance), asked or ("test" if chosen_by_crystals else "held_out")
 
 
 def _reason(split: Split | None, part: str) -> str:

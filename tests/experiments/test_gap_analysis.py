@@ -39,7 +39,8 @@ def workdir(tmp_path_factory):
     save_statistics(folder / checkpoints.STATISTICS, statistics, provenance)
     model = make_model(config, outputs=len(statistics.space_groups))
     params = init_params(jax.random.key(0), model, config.points)
-    checkpoints.save(folder, 7, {"params": params}, kept=1)
+    checkpoints.save(folder, 7, {"params": params}, kept=1, accuracy=0.5)
+    checkpoints.save(folder, 14, {"params": params}, kept=1, accuracy=0.1)
     return folder
 
 
@@ -154,6 +155,24 @@ def test_a_limit_takes_so_many_of_the_held_out_crystals(run, crystals):
     names = [s.name for s in all_of_them.structures]
     for structure, type_key in zip(some.structures, some.type_keys, strict=True):
         assert all_of_them.type_keys[names.index(structure.name)] == type_key
+
+
+def test_what_chose_the_best_checkpoint_is_left_out(
+    workdir, crystals, run, perfect, tmp_path
+):
+    flags = (f"--workdir={workdir}", f"--crystals={crystals}", f"--out={tmp_path}")
+    assert command(*flags, "--checkpoint=best") == 0
+    result = json.loads((tmp_path / "gap_analysis.json").read_text())
+    assert (result["step"], result["checkpoint"], result["part"]) == (7, "best", "test")
+    provenance = {"held_out": 0.9999, "seed": read_provenance()["seed"]}
+    test, validation = (
+        gap_analysis.held_out_crystals(run, crystals, provenance, part=part)
+        for part in ("test", "validation")
+    )
+    assert result["counts"] == test.counts
+    counts = [len(part.structures) for part in (test, validation)]
+    assert min(counts) > 0 and sum(counts) == len(NAMES)
+    assert "validation left out" in (tmp_path / "gap_analysis.md").read_text()
 
 
 @pytest.mark.parametrize("flags", [("--limit=0",), ("--crystals=nowhere",)])
