@@ -70,13 +70,13 @@ def make_optimizer(
     Args:
         kind: "adam", or "muon", which makes the updates of matrices orthogonal (Jordan
             et al., 2024, kellerjordan.github.io/posts/muon) and leaves the rest to
-            Adam.
+            Adam, with Nesterov's momentum (Dozat, 2016) as its own.
         learning_rate: after the warm-up; the same for both, as the updates of Muon
             are scaled to the size of Adam's (Liu et al., arXiv 2502.16982).
         schedule: "halve" or "cosine", which falls to zero at the last step.
         halve_every_steps: of "halve".
         warmup_steps: in which the learning rate rises from zero.
-        b1, b2, eps: of Adam.
+        b1, b2, eps: of Adam; eps is Muon's too, added to the norm that it divides by.
         steps: of the whole run.
     """
     if schedule == "cosine":
@@ -94,6 +94,7 @@ def make_optimizer(
         rate,
         muon_weight_dimension_numbers=_matrices,
         consistent_rms=0.2,  # the size of Adam's updates
+        eps=eps,
         adam_b1=b1,
         adam_b2=b2,
         adam_learning_rate=rate,
