@@ -189,7 +189,7 @@ def test_many_skipped_steps_stop_the_run_with_the_step_and_key_that_do_it_again(
 
 def test_skipped_steps_in_a_row_are_counted_over_calls():
     def count(skipped, before):
-        return _stop_if_stuck(np.array(skipped), before, 100, [1, 2], 4)
+        return _stop_if_stuck(np.array(skipped), before, 100, [1, 2], 4, 1)
 
     assert count([True, False, True], before=2) == 1
     assert count([True, True], before=1) == 3

@@ -9,6 +9,7 @@ import pytest
 from tiny_run import draw, forget_compilation_cache, tiny_config
 
 from xrdjax import train as train_module
+from xrdjax.config import check_same_run
 from xrdjax.errors import InputError
 from xrdjax.train import _batch_size, train
 
@@ -124,6 +125,29 @@ def test_a_run_cannot_be_made_shorter(unbroken):
         train(tiny_config(steps=8), unbroken[0], draw)
 
 
+@pytest.mark.parametrize("steps", [8, 16])
+def test_a_run_whose_learning_rate_falls_to_zero_at_its_end_keeps_its_end(
+    tmp_path, steps
+):
+    cosine = {"optimizer.schedule": "cosine"}
+    message = rf"steps \(there 12, asked for {steps}\): give the same values"
+    with pytest.raises(InputError, match=message):
+        check_same_run(
+            tiny_config(**cosine), tiny_config(steps=steps, **cosine), tmp_path
+        )
+    check_same_run(tiny_config(**cosine), tiny_config(**cosine), tmp_path)
+
+
+def test_a_run_of_another_schedule_may_be_made_longer_and_not_turned_into_a_cosine(
+    tmp_path,
+):
+    check_same_run(tiny_config(), tiny_config(steps=16), tmp_path)
+    cosine = tiny_config(**{"optimizer.schedule": "cosine"})
+    message = r"optimizer.schedule \(there 'halve', asked for 'cosine'\)"
+    with pytest.raises(InputError, match=message):
+        check_same_run(tiny_config(), cosine, tmp_path)
+
+
 def test_what_only_changes_the_report_may_differ(unbroken):
     train(
         tiny_config(checkpoint_every=6, **{"evaluation.batch_size": 3}),
@@ -160,6 +184,10 @@ def test_a_work_directory_that_cannot_be_written_to_is_refused(tmp_path):
         ("model.groups", 3, "3 groups do not divide a width of 2"),
         ("model.dtype", "float16", "expected one of auto, float32, bfloat16"),
         ("optimizer.learning_rate", -1e-3, "optimizer.learning_rate is -0.001"),
+        ("optimizer.kind", "sgd", "'sgd', expected one of adam, muon"),
+        ("optimizer.schedule", "step", "'step', expected one of halve, cosine"),
+        ("optimizer.warmup_steps", -1, "expected a whole number, at least 0"),
+        ("steps_per_draw", 0, "steps_per_draw is 0, expected a whole number"),
         ("optimizer.b2", 1.0, r"optimizer.b2 is 1.0, expected in \[0, 1\)"),
     ],
 )

@@ -238,18 +238,6 @@ def test_five_steps_in_one_call_are_five_calls_of_one_step(
     _assert_close(together.params, state.params, atol=1e-4)
 
 
-def test_learning_rate_is_halved_every_so_many_steps():
-    optimizer = make_optimizer(**{**ADAM, "halve_every_steps": 3})
-    opt_state = optimizer.init(jnp.zeros(()))
-    sizes = []
-    for _ in range(8):
-        # Under a constant gradient, Adam's step is the learning rate.
-        update, opt_state = optimizer.update(jnp.ones(()), opt_state)
-        sizes.append(-float(update))
-    rates = 1e-3 * np.array([1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25])
-    np.testing.assert_allclose(sizes, rates, rtol=1e-4)
-
-
 # Two devices exist only in a process that asks for them before its first array.
 _TWO_DEVICES = """
     import jax, jax.numpy as jnp, numpy as np, optax
