@@ -38,5 +38,6 @@ def get_config(arg: str = "large") -> ml_collections.ConfigDict:
     config.model.width = SIZES[size][0]  # channels of each convolution
     config.model.groups = 1  # of normalisations, which this network has not
     config.model.dropout = False  # True drops 0.3 after convolutions, 0.5 in between
-    config.optimizer.learning_rate = 1e-3  # Adam's, at the start
+    config.optimizer.kind = "adam"
+    config.optimizer.learning_rate = 1e-3  # at the start
     return config.lock()

@@ -92,15 +92,18 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
 
     if arg == "quick":
         config.cpu_devices = 2
-        config.steps = 10_000
-        config.batch_size = 32
-        config.steps_per_call = 50
-        config.checkpoint_every = 2_000
+        config.steps = 2_500
+        config.batch_size = 128
+        config.steps_per_call = 20
+        config.steps_per_draw = 5
+        config.checkpoint_every = 500
         config.points = 2126  # steps of 0.04 degrees
         model.width = 16
         model.groups = 8
-        optimizer.learning_rate = 2e-3
-        optimizer.halve_every_steps = 2_000
+        optimizer.kind = "muon"
+        optimizer.learning_rate = 6e-3
+        optimizer.schedule = "cosine"
+        optimizer.warmup_steps = 100
         evaluation.synthetic = 1_000
         evaluation.validation = 1_000
     else:

@@ -128,7 +128,7 @@ def benchmark(bench: Bench, with_others: bool) -> dict[str, Any]:
     numbers["training"] = {}
     for variant in ("quick", "10", "50"):
         tell(f"a training step of configs/resnet.py:{variant}")
-        numbers["training"][variant] = time_training(variant, bench.repeats)
+        numbers["training"][variant] = _apart(time_training, variant, bench.repeats)
     if with_others:
         structures = drawn_structures(bench)
         tell("pymatgen")
@@ -191,14 +191,14 @@ def table(numbers: dict[str, Any]) -> str:
     ]
     for name, row in numbers["training"].items():
         lines.append(
-            f"{name:10}{row['members']:7}{row['points']:8}{row['dtype']:>10}"
-            f"{1000 * row['median_s']:11.0f}{row['per_second']:14,.0f}"
+            f"{name:10}{row['batch']:7}{row['points']:8}{row['dtype']:>10}"
+            f"{1000 * row['step_s']:11.0f}{row['per_second']:14,.0f}"
             f"{row['generator_share']:11.1%}{row['floor_share']:8.1%}"
             f"{row['compile_s']:13.1f}"
         )
     lines.append(
-        "generator, floor: their time of the step's; the floor is the network's "
-        "operations\nat the speed of a plain matrix product"
+        "generator: its share of the step's time; floor: that of the network's "
+        "operations,\nat the speed of a plain matrix product, in the time of the rest"
     )
     lines.append("\ntime for a crystal grows as a power of its size")
     for curve in numbers["scaling"]:

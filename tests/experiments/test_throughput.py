@@ -52,6 +52,8 @@ def numbers():
     stages = {name: stage(0.25 * 2**i) for i, name in enumerate(PARTS)}
     device = {"cores": 2, "devices": 1, "resident_peak_mib": None} | stage(1.0)
     training = stage(100.0) | {
+        "batch": 1,
+        "step_s": 0.1,
         "points": 8501,
         "dtype": "float32",
         "generator_share": 0.25,
