@@ -27,7 +27,7 @@ def get_config() -> ml_collections.ConfigDict:
                 "--config.model.width=16",
                 "--config.model.groups=8",
                 "--config.optimizer.kind=muon",
-                "--config.optimizer.learning_rate=8e-3",
+                "--config.optimizer.learning_rate=6e-3",
             ),
         ),
         (
@@ -45,11 +45,12 @@ def get_config() -> ml_collections.ConfigDict:
         "--config.cpu_devices=1",
         "--config.points=2126",  # steps of 0.04 degrees
         "--config.batch_size=128",
-        "--config.steps=2000",
+        "--config.steps=1500",
         "--config.steps_per_call=20",
         "--config.steps_per_draw=4",
-        "--config.checkpoint_every=200",
+        "--config.checkpoint_every=300",
         "--config.optimizer.schedule=cosine",
+        "--config.optimizer.warmup_steps=100",
         "--config.evaluation.synthetic=5000",
         "--config.evaluation.validation=1000",
     )

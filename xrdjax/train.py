@@ -6,6 +6,7 @@ A run that was stopped goes on as if it had not been.
 import math
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,19 @@ def _stop_if_stuck(
     return in_a_row
 
 
+def _standard_validation(
+    run: checkpoints.Run, provenance: Mapping, draw: Draw, tables: Any
+) -> Validate:
+    """On known crystals, where some are named and held out; else on random ones."""
+    config = run.config
+    if config.crystals and provenance.get("held_out"):
+        return make_validation(run, lambda: crystal_patterns(run, provenance))
+    count, batch = config.evaluation.validation, config.evaluation.batch_size
+    return make_validation(
+        run, lambda: draw_patterns(config.seed, draw, tables, count, batch)
+    )
+
+
 def train(
     config: ml_collections.ConfigDict,
     workdir: str | Path,
@@ -198,17 +212,10 @@ def train(
     standard_draw, tables = make_source(config, statistics, provenance)
     draw = draw or standard_draw
     tables = devices.replicate(tables, mesh)
-    count = config.evaluation.validation
-    if validate is None and count:
+    if validate is None and config.evaluation.validation:
         numbers = np.asarray(statistics.space_groups)
         run = checkpoints.Run(config, model, {}, statistics, step, numbers)
-        if config.crystals and provenance.get("held_out"):
-            validate = make_validation(run, lambda: crystal_patterns(run, provenance))
-        else:
-            batch = config.evaluation.batch_size
-            validate = make_validation(
-                run, lambda: draw_patterns(config.seed, draw, tables, count, batch)
-            )
+        validate = _standard_validation(run, provenance, draw, tables)
     train_steps = make_train_steps(
         model,
         optimizer,
