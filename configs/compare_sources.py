@@ -45,10 +45,10 @@ def get_config() -> ml_collections.ConfigDict:
         "--config.cpu_devices=1",
         "--config.points=2126",  # steps of 0.04 degrees
         "--config.batch_size=128",
-        "--config.steps=1500",
+        "--config.steps=1000",
         "--config.steps_per_call=20",
         "--config.steps_per_draw=4",
-        "--config.checkpoint_every=300",
+        "--config.checkpoint_every=200",
         "--config.optimizer.schedule=cosine",
         "--config.optimizer.warmup_steps=100",
         "--config.evaluation.synthetic=5000",
