@@ -8,9 +8,9 @@ network that shows within minutes, on two CPU cores, that everything works:
 
     python -m xrdjax.main --config=configs/resnet.py:quick --workdir=runs/quick
 
-:quick, 10,000 steps on two busy cores of an AMD EPYC (commit cc06da3, 9 min 54 s with
-installation): top-1 47.8 % on random crystals, 34.7 % on
-held-out structure types of the Materials Project (15.7 % by frequency).
+:quick, 2,500 steps on two cores of an AMD EPYC (commit 690efaa4ba, 8 min 53 s): top-1
+56.0 % on random crystals, 42.7 % on held-out structure types of the Materials Project
+(15.7 % by frequency).
 
 Any value is changed by a flag: `--config.optimizer.learning_rate=3e-4`.
 """
