@@ -96,6 +96,7 @@ def export(
         checkpoint=checkpoint,
         split="test" if best else None,
         synthetic=synthetic,
+        out=folder / "report.json",
     )
     for name in result["figures"].values():
         (folder / name).unlink()

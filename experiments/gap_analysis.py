@@ -36,6 +36,7 @@ from xrdjax.metrics import mean_over_types, proportion, top_k_hits
 from xrdjax.pretrained import (
     add_checkpoint_flag,
     add_network_flags,
+    is_weights,
     load_network,
 )
 from xrdjax.real_crystals import Selection, select_crystals, split_of
@@ -235,8 +236,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise InputError(f"--limit is {given.limit}: expected 1 or more")
         run = load_network(given.workdir, given.checkpoint)
         provenance = read_provenance(given.workdir / STATISTICS)
-        # those for validation chose the best checkpoint
-        part = "test" if given.checkpoint == "best" else "held_out"
+        # those for validation chose the best checkpoint, and perhaps the weights
+        chosen = given.checkpoint == "best" or is_weights(given.workdir)
+        part = "test" if chosen else "held_out"
         selection = held_out_crystals(
             run, given.crystals, provenance, given.limit, given.seed, part
         )

@@ -18,7 +18,7 @@ class Processes:
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may come while it is held
         self._ended = False
 
     def __call__(

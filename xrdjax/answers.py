@@ -115,7 +115,7 @@ class Answers:
 def generators(
     run: Run, mesh: Mesh, draw: Draw | None, simulate: Simulate | None
 ) -> tuple[Partial, Simulate]:
-    """Simulators of random and of given crystals: these, or those of the training."""
+    """Simulators of random and of given crystals: these, or the standard ones."""
     if draw is not None and simulate is not None:
         return Partial(draw), simulate
     standard_draw, tables = make_generator(run.config, run.statistics)

@@ -65,7 +65,8 @@ def remove_leftovers(workdir: Path, newest: int) -> None:
     """Removes what is newer than a step, and what a killed run was writing."""
     folder = workdir / CHECKPOINTS
     for path in folder.iterdir():
-        if not path.name.isdecimal() or int(path.name) > newest:
+        newer = path.name.isdecimal() and int(path.name) > newest
+        if newer or ".orbax-checkpoint-tmp" in path.name:
             shutil.rmtree(path)
     records = read_records(workdir)
     write_records(workdir, {s: r for s, r in records.items() if s <= newest})

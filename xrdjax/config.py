@@ -6,6 +6,7 @@ The values, their units and their defaults are in configs/resnet.py.
 import difflib
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -255,7 +256,9 @@ def make_generator(
 def write_config(workdir: Path, config: ml_collections.ConfigDict) -> None:
     """Keeps the configuration as JSON beside the run's checkpoints."""
     text = json.dumps(config.to_dict(), indent=2)
-    (workdir / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+    partial = workdir / (CONFIG_FILE + ".partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    os.replace(partial, workdir / CONFIG_FILE)  # a kill leaves the old one or the new
 
 
 def read_config(workdir: Path) -> ml_collections.ConfigDict:
@@ -292,6 +295,9 @@ def check_same_run(
     was = _flat(json.loads(json.dumps(old.to_dict())))
     now = _flat(json.loads(json.dumps(new.to_dict())))
     free = _FREE if new.source == "synthetic" else _FREE - {"crystals"}
+    if old.evaluation.validation:
+        # the best checkpoint is the best on one and the same set of patterns
+        free = free - {"crystals", "evaluation.batch_size", "evaluation.validation"}
     if new.optimizer.schedule == "cosine":
         free = free - {"steps"}  # by which the learning rate falls to zero
     differences = [

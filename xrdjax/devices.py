@@ -50,7 +50,7 @@ def start(
         "num_processes": num_processes,
         "process_id": process_id,
     }
-    missing = [name for name, value in given.items() if value is None]
+    missing = [name for name, value in given.items() if value in (None, "")]
     if len(missing) == len(given):
         if distributed == "auto":
             _initialize(
@@ -92,12 +92,9 @@ def _initialize(failure: str, **arguments: Any) -> None:
 
 
 def _mesh_of(devices: list[jax.Device]) -> Mesh:
-    return jax.make_mesh(
-        (len(devices),),
-        (AXIS,),
-        axis_types=(jax.sharding.AxisType.Auto,),
-        devices=devices,
-    )
+    # in this order; jax.make_mesh follows the wires between TPUs
+    auto = (jax.sharding.AxisType.Auto,)
+    return Mesh(np.array(devices), (AXIS,), axis_types=auto)
 
 
 def global_mesh() -> Mesh:

@@ -38,6 +38,7 @@ from xrdjax.pretrained import (
     PRETRAINED,
     add_checkpoint_flag,
     add_network_flags,
+    is_weights,
     load_network,
 )
 from xrdjax.real_crystals import (
@@ -154,7 +155,7 @@ def evaluate_run(
             same name beside it; by default report.json in the work directory, for
             the pretrained weights in the current one.
         overwrite: whether an earlier report may be replaced.
-        draw: generator of diffractograms; by default that of the training.
+        draw: generator of diffractograms; by default of random crystals.
         simulate: diffractograms of given structures; by default those of the
             training's diffractometer.
         progress: whether to show bars.
@@ -176,7 +177,9 @@ def evaluate_run(
     run = dataclasses.replace(run, params=devices.replicate(run.params, mesh))
     provenance = read_provenance(workdir / STATISTICS)
     validated = bool(run.config.crystals and run.config.evaluation.validation)
-    chosen = choose_split(split, provenance, validated and checkpoint == "best")
+    # weights do not tell which crystals chose them
+    validated = is_weights(workdir) or (validated and checkpoint == "best")
+    chosen = choose_split(split, provenance, validated)
     crystals = crystals or run.config.crystals
     known = (
         known_crystals(crystals, run.config.symprec, progress=progress)
@@ -193,7 +196,7 @@ def evaluate_run(
         )
         sets["synthetic"] = {
             "title": "synthetic crystals",
-            "description": "Fresh random crystals, drawn as in training.",
+            "description": "Fresh random crystals, drawn from the run's statistics.",
             "counts": {"evaluated": count},
             "generator": generator,
             "score": answers["synthetic"].score(),

@@ -138,6 +138,11 @@ def load_pretrained(folder: str | Path = PRETRAINED) -> Run:
     return Run(config, model, params, statistics, step, space_groups)
 
 
+def is_weights(folder: Path) -> bool:
+    """Whether a folder holds weights, and not a run."""
+    return folder == PRETRAINED or (folder / WEIGHTS).is_file()
+
+
 def load_network(folder: str | Path, checkpoint: str = "newest") -> Run:
     """The network of a folder of weights, or of a work directory.
 
@@ -149,7 +154,7 @@ def load_network(folder: str | Path, checkpoint: str = "newest") -> Run:
         InputError: as `load_pretrained` or `load_run`.
     """
     folder = Path(folder)
-    if folder == PRETRAINED or (folder / WEIGHTS).is_file():
+    if is_weights(folder):
         return load_pretrained(folder)
     return load_run(folder, checkpoint)
 

@@ -71,6 +71,8 @@ def _check(args: argparse.Namespace) -> None:
                 f"the folder {str(path.parent)!r} of --{flag} does not exist: make it "
                 "first"
             )
+    if args.analyses and Path(args.analyses).resolve() == Path(args.out).resolve():
+        raise InputError(f"--out and --analyses are both {args.out!r}: name two files")
     if args.analyses and Path(args.analyses).suffix != ".npz":
         raise InputError(f"--analyses is {args.analyses!r}: name a file .npz")
     if args.min_crystals < 1:

@@ -23,6 +23,7 @@ from xrdjax.config import (
     CONFIG_FILE,
     check_config,
     check_same_run,
+    make_generator,
     make_model,
     read_config,
     write_config,
@@ -130,6 +131,7 @@ def _stop_if_stuck(
     Raises:
         InputError: `most` were in a row; names a step and key that do it again.
     """
+    # a run that is taken up again begins to count anew
     in_a_row = before
     for step, was_skipped in enumerate(skipped, start=first):
         in_a_row = in_a_row + 1 if was_skipped else 0
@@ -148,15 +150,18 @@ def _stop_if_stuck(
 
 
 def _standard_validation(
-    run: checkpoints.Run, provenance: Mapping, draw: Draw, tables: Any
+    run: checkpoints.Run, provenance: Mapping, draw: Draw | None
 ) -> Validate:
     """On known crystals, where some are named and held out; else on random ones."""
     config = run.config
     if config.crystals and provenance.get("held_out"):
         return make_validation(run, lambda: crystal_patterns(run, provenance))
     count, batch = config.evaluation.validation, config.evaluation.batch_size
+    standard_draw, tables = make_generator(config, run.statistics)
+    random = draw or standard_draw
+    placed = jax.device_put(tables, jax.local_devices()[0])
     return make_validation(
-        run, lambda: draw_patterns(config.seed, draw, tables, count, batch)
+        run, lambda: draw_patterns(config.seed, random, placed, count, batch)
     )
 
 
@@ -177,8 +182,8 @@ def train(
         draw: another generator of diffractograms, which gets the tables of the
             standard one.
         validate: accuracy of parameters, by which the best checkpoint is known; by
-            default on known crystals of the validation part, where crystals are named,
-            and otherwise on random crystals of a key of their own.
+            default on known crystals of the validation part, where crystals are named
+            and some are held out, else on random crystals of a key of their own.
 
     Raises:
         InputError: for a bad value, a directory that cannot be written to or holds
@@ -210,16 +215,15 @@ def train(
 
     provenance = read_provenance(workdir / checkpoints.STATISTICS)
     standard_draw, tables = make_source(config, statistics, provenance)
-    draw = draw or standard_draw
     tables = devices.replicate(tables, mesh)
     if validate is None and config.evaluation.validation:
         numbers = np.asarray(statistics.space_groups)
         run = checkpoints.Run(config, model, {}, statistics, step, numbers)
-        validate = _standard_validation(run, provenance, draw, tables)
+        validate = _standard_validation(run, provenance, draw)
     train_steps = make_train_steps(
         model,
         optimizer,
-        draw,
+        draw or standard_draw,
         mesh,
         batch_size,
         config.steps_per_call,
@@ -279,6 +283,8 @@ def train(
                 if due or stopping:
                     writer.save(step, _items(state), accuracy)
                 writer.check()
+    # the others must not look for a checkpoint that process 0 is still recording
+    devices.barrier("checkpoints written")
     if stopping:
         if first_process:
             print(
