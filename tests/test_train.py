@@ -150,10 +150,19 @@ def test_a_run_of_another_schedule_may_be_made_longer_and_not_turned_into_a_cosi
 
 def test_what_only_changes_the_report_may_differ(unbroken):
     train(
-        tiny_config(checkpoint_every=6, **{"evaluation.batch_size": 3}),
+        tiny_config(checkpoint_every=6, **{"evaluation.synthetic": 3}),
         unbroken[0],
         draw,
     )
+
+
+def test_the_patterns_that_choose_the_best_checkpoint_may_not_change(tmp_path):
+    other = {"evaluation.batch_size": 3}
+    message = r"evaluation.batch_size \(there 4, asked for 3\)"
+    with pytest.raises(InputError, match=message):
+        check_same_run(tiny_config(), tiny_config(**other), tmp_path)
+    none = {"evaluation.validation": 0}
+    check_same_run(tiny_config(**none), tiny_config(**none, **other), tmp_path)
 
 
 def test_a_work_directory_that_cannot_be_written_to_is_refused(tmp_path):

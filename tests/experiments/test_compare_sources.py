@@ -24,6 +24,7 @@ CONFIGS = {
     for file, size in (("resnet", "10"), ("park_cnn", "small"))
 }
 RUNS = [job.name for job in jobs_of(CONFIG)]
+STEPS = int(settings_of(jobs_of(CONFIG)[0], CONFIG, [])["steps"])
 
 
 def proportion(fraction):
@@ -50,7 +51,7 @@ def stored(command):
 class Execute:
     """Stands in for the commands: writes what they would, or fails for one run."""
 
-    def __init__(self, fails="", step=2000):
+    def __init__(self, fails="", step=STEPS):
         self.commands, self.cores, self.fails, self.step = [], [], fails, step
 
     def __call__(self, command, log, cores):
@@ -153,10 +154,11 @@ def test_what_is_done_is_not_done_again(tmp_path):
 def test_runs_of_another_budget_are_refused_and_nothing_is_run(tmp_path):
     compare(CONFIG, Path("cifs.zip"), tmp_path, execute=Execute())
     again = Execute()
-    flags = ["--config.steps=4000", "--config.optimizer.learning_rate=0.008"]
+    # the rate is the same, written otherwise
+    flags = ["--config.steps=7000", "--config.optimizer.learning_rate=0.006"]
     message = (
-        f"the run '{tmp_path / RUNS[0]}' has other settings: steps .there 2000, asked "
-        "for 4000.: give"
+        f"the run '{tmp_path / RUNS[0]}' has other settings: steps .there {STEPS}, "
+        "asked for 7000.: give"
     )
     with pytest.raises(InputError, match=message):
         compare(CONFIG, Path("cifs.zip"), tmp_path, flags, execute=again)
@@ -178,8 +180,9 @@ def test_of_two_values_of_a_field_the_last_counts(tmp_path):
 
 
 def test_a_run_that_was_asked_to_stop_is_not_tested(tmp_path):
-    execute = Execute(step=1200)
-    with pytest.raises(InputError, match="8 of 8 .* stopped at step 1200 of 2000"):
+    execute = Execute(step=STEPS // 2)
+    message = f"8 of 8 .* stopped at step {STEPS // 2} of {STEPS}"
+    with pytest.raises(InputError, match=message):
         compare(CONFIG, Path("cifs.zip"), tmp_path, execute=execute)
     assert "xrdjax.evaluate" not in {command[0] for command in execute.commands}
 
