@@ -16,6 +16,7 @@ from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.prior import DEFAULT_LIMITS, Limits, Prior, make_prior
 from xrdjax.crystals.sampling import draw_groups, sample_crystals
 from xrdjax.crystals.sites import Sites
+from xrdjax.devices import AXIS, global_mesh, per_device
 from xrdjax.diffraction.batches import Simulation, chunk_reflections
 from xrdjax.diffraction.profiles import (
     ProfileGrid,
@@ -191,26 +192,18 @@ def time_devices(bench: Bench, cores: int, devices: int) -> dict[str, Any]:
     """
     pin(cores)
     jax.config.update("jax_num_cpu_devices", devices)
-    mesh = jax.make_mesh(
-        (devices,), ("devices",), axis_types=(jax.sharding.AxisType.Auto,)
-    )
+    mesh = global_mesh()
     prior, grid = bench.tables()
     before = peak_resident_mib()
 
     def share(key, prior, grid):
-        key = jax.random.fold_in(key, lax.axis_index("devices"))
+        key = jax.random.fold_in(key, lax.axis_index(AXIS))
         patterns, _, _ = synthetic_patterns(
             key, prior, grid, bench.batch // devices, bench.simulation, bench.limits
         )
         return patterns
 
-    mapped = jax.shard_map(
-        share,
-        mesh=mesh,
-        in_specs=PartitionSpec(),
-        out_specs=PartitionSpec("devices"),
-        check_vma=False,
-    )
+    mapped = per_device(share, mesh, PartitionSpec(), PartitionSpec(AXIS))
     timing = measure(
         mapped, [(k, prior, grid) for k in bench.random_keys()], bench.repeats
     )

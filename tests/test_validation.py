@@ -18,7 +18,7 @@ from xrdjax.errors import InputError
 from xrdjax.models.preprocess import preprocess
 from xrdjax.models.resnet import ResNet, init_params
 from xrdjax.pipeline import patterns_of_structures
-from xrdjax.validation import crystal_patterns, draw_patterns, make_validation
+from xrdjax.validation import draw_patterns, known_patterns, make_validation
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_validation_is_on_no_crystals_but_those_for_it_and_at_most_so_many(
     run_on, validation_part, most
 ):
     run = run_on(**{"evaluation.validation": most})
-    patterns, labels = crystal_patterns(run, PROVENANCE)
+    patterns, labels = known_patterns(run, PROVENANCE)
     count = min(most, len(validation_part))
     assert 4 < len(validation_part) < 1000
     assert patterns.shape == (count, POINTS) and labels.shape == (count,)
@@ -125,11 +125,11 @@ def test_validation_is_on_no_crystals_but_those_for_it_and_at_most_so_many(
 
 def test_crystals_for_validation_are_the_same_for_a_seed(run_on):
     few = {"evaluation.validation": 4}
-    patterns, labels = crystal_patterns(run_on(**few), PROVENANCE)
-    again, same = crystal_patterns(run_on(**few), PROVENANCE)
+    patterns, labels = known_patterns(run_on(**few), PROVENANCE)
+    again, same = known_patterns(run_on(**few), PROVENANCE)
     np.testing.assert_array_equal(patterns, again)
     np.testing.assert_array_equal(labels, same)
-    other, _ = crystal_patterns(run_on(seed=1, **few), PROVENANCE)
+    other, _ = known_patterns(run_on(seed=1, **few), PROVENANCE)
     assert not np.array_equal(patterns, other)
 
 
@@ -142,4 +142,4 @@ def test_no_crystal_for_validation_is_one_sentence(run_on, known, validation_par
         match=r"^'.*known.npz' has no crystal for validation among the held-out ones: "
         r"give more crystals, or set evaluation.validation to 0$",
     ):
-        crystal_patterns(run, PROVENANCE)
+        known_patterns(run, PROVENANCE)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Num, PyTree
+from jaxtyping import Array, Int, Num, PyTree
 
 
 def map_in_chunks(
@@ -39,3 +39,31 @@ def map_in_chunks(
     results = lax.map(function, chunks)
     place = jnp.zeros(count, order.dtype).at[order].set(jnp.arange(count))
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[place], results)
+
+
+def fill_in_blocks(
+    function: Callable[[Int[Array, " K"]], PyTree],
+    empty: PyTree,
+    count: Int[Array, ""],
+    block: int,
+) -> PyTree:
+    """Fills arrays along their second axis, as far as needed, a block at a time.
+
+    Args:
+        function: from the places of a block [K] to what stands there, [C, K, ...].
+        empty: pytree of arrays [C, N, ...] to begin with; N is a multiple of block.
+        count: [] places that are needed; the others keep what is in `empty`.
+        block: places K done together.
+    """
+
+    def fill(i: Int[Array, ""], filled: PyTree) -> PyTree:
+        part = function(i * block + jnp.arange(block))
+        return jax.tree.map(
+            lambda whole, part: lax.dynamic_update_slice_in_dim(
+                whole, part, i * block, axis=1
+            ),
+            filled,
+            part,
+        )
+
+    return lax.fori_loop(0, -(-count // block), fill, empty)

@@ -12,10 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from jax import lax
 from jaxtyping import Array, Float, Int, Key
 
-from xrdjax.chunks import map_in_chunks
+from xrdjax.chunks import fill_in_blocks, map_in_chunks
 from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
 from xrdjax.crystals.space_groups import Symmetry, symmetry_table
 from xrdjax.diffraction.batches import Simulation, simulate_chunk, simulation_cost
@@ -103,22 +102,14 @@ def _crystals(table: CrystalTable, index: Int[Array, " C"], max_atoms: int) -> C
     first, atoms = table.first[index, None], table.atoms[index, None]
     size = -(-max_atoms // _ATOMS) * _ATOMS
 
-    def look_up(i, found):
-        place = i * _ATOMS + jnp.arange(_ATOMS)[None]
-        inside = place < atoms
+    def look_up(place):
+        inside = place[None] < atoms
         # what lies beyond a crystal's last atom belongs to the next one
-        row = jnp.where(inside, first + place, 0)
-        block = (
+        row = jnp.where(inside, first + place[None], 0)
+        return (
             jnp.where(inside[..., None], table.positions[row], 0),
             jnp.where(inside, table.elements[row], 0),
             jnp.where(inside, table.occupancies[row], 0),
-        )
-        return jax.tree.map(
-            lambda whole, part: lax.dynamic_update_slice_in_dim(
-                whole, part, i * _ATOMS, axis=1
-            ),
-            found,
-            block,
         )
 
     count = index.shape[0]
@@ -127,8 +118,8 @@ def _crystals(table: CrystalTable, index: Int[Array, " C"], max_atoms: int) -> C
         jnp.zeros((count, size), jnp.int32),
         jnp.zeros((count, size)),
     )
-    blocks = -(-jnp.max(atoms) // _ATOMS)
-    positions, elements, occupancies = lax.fori_loop(0, blocks, look_up, empty)
+    most = jnp.max(atoms)
+    positions, elements, occupancies = fill_in_blocks(look_up, empty, most, _ATOMS)
     return Crystal(
         lattice=table.lattices[index],
         positions=positions,

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
-from xrdjax.chunks import map_in_chunks
+from xrdjax.chunks import fill_in_blocks, map_in_chunks
 from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
 from xrdjax.crystals.prior import DEFAULT_LIMITS, Limits, Prior
 from xrdjax.crystals.sampling import draw_groups, sample_crystals
@@ -34,20 +33,11 @@ def place_atoms(
     count = sites.lattice.shape[0]
     size = -(-size // _ATOMS) * _ATOMS
 
-    def place(i, placed):
-        index = i * _ATOMS + jnp.arange(_ATOMS)
-        block = jax.vmap(lambda one: atoms_of_sites(one, prior, index))(sites)
-        return jax.tree.map(
-            lambda whole, part: lax.dynamic_update_slice_in_dim(
-                whole, part, i * _ATOMS, axis=1
-            ),
-            placed,
-            block,
-        )
+    def place(index):
+        return jax.vmap(lambda one: atoms_of_sites(one, prior, index))(sites)
 
     empty = (jnp.zeros((count, size, 3)), jnp.zeros((count, size), jnp.int32))
-    blocks = -(-jnp.max(atoms) // _ATOMS)
-    positions, elements = lax.fori_loop(0, blocks, place, empty)
+    positions, elements = fill_in_blocks(place, empty, jnp.max(atoms), _ATOMS)
     return Crystal(
         lattice=sites.lattice,
         positions=positions,

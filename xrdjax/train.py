@@ -48,8 +48,8 @@ from xrdjax.train_step import (
 )
 from xrdjax.validation import (
     Validate,
-    crystal_patterns,
     draw_patterns,
+    known_patterns,
     make_validation,
 )
 
@@ -155,7 +155,7 @@ def _standard_validation(
     """On known crystals, where some are named and held out; else on random ones."""
     config = run.config
     if config.crystals and provenance.get("held_out"):
-        return make_validation(run, lambda: crystal_patterns(run, provenance))
+        return make_validation(run, lambda: known_patterns(run, provenance))
     count, batch = config.evaluation.validation, config.evaluation.batch_size
     standard_draw, tables = make_generator(config, run.statistics)
     random = draw or standard_draw

@@ -42,7 +42,7 @@ def draw_patterns(
     return np.concatenate(patterns)[:count], np.concatenate(labels)[:count]
 
 
-def crystal_patterns(run: Run, provenance: Mapping) -> Patterns:
+def known_patterns(run: Run, provenance: Mapping) -> Patterns:
     """Diffractograms [n, T] and labels [n] of known crystals for validation.
 
     They are of the fifth of the held-out crystals that is for this purpose, at most
