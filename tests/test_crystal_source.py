@@ -9,6 +9,11 @@ import pytest
 from xrdjax.crystal_source import crystal_patterns, crystal_table, room_for
 from xrdjax.crystals.gallery import gallery_structures
 from xrdjax.crystals.structure_types import analyse
+from xrdjax.crystals.variations import (
+    Variation,
+    exchanged_elements,
+    strained_lattice,
+)
 from xrdjax.diffraction.batches import Simulation
 from xrdjax.diffraction.diffractometer import Diffractometer
 from xrdjax.diffraction.profiles import profile_grid
@@ -90,6 +95,70 @@ def test_every_crystal_is_as_likely_as_any_other(table):
     mean = 400 * BATCH / n
     # five standard deviations of a binomial
     assert np.abs(counts - mean).max() < 5 * mean**0.5
+
+
+def varied(structure, row, key, table, variation):
+    """A crystal as it comes from the key of its place in a batch."""
+    strain_key, exchange_key = jax.random.split(key)
+    symmetry = jax.tree.map(lambda x: x[table.space_groups[row]], table.symmetry)
+    lattice = strained_lattice(
+        strain_key, table.lattices[row], symmetry, variation.strain
+    )
+    become = exchanged_elements(exchange_key, table.numbers, variation.exchange)
+    return dataclasses.replace(
+        structure,
+        lattice=np.asarray(lattice, float),
+        elements=np.asarray(become)[structure.elements],
+    )
+
+
+def test_varied_crystals_have_the_patterns_of_their_cells_and_elements(
+    table, structures
+):
+    variation = Variation(strain=0.02, exchange=0.5)
+    simulation, max_atoms = room_for(table, SIMULATION)
+    draw = jax.jit(crystal_patterns, static_argnums=(3, 4, 5, 6))
+    key = jax.random.key(5)
+    patterns, labels, counts = jax.device_get(
+        draw(key, table, GRID, BATCH, simulation, max_atoms, variation)
+    )
+    assert counts == {"incomplete": 0}
+    _, size_key, variation_key = jax.random.split(key, 3)
+    sizes_nm = jax.random.uniform(size_key, (BATCH,), minval=20.0, maxval=100.0)
+    keys = jax.random.split(variation_key, BATCH)
+    crystals = [
+        varied(structures[row], row, key, table, variation)
+        for row, key in zip(labels, keys, strict=True)
+    ]
+    expected = patterns_of_structures(crystals, SIMULATION, np.asarray(sizes_nm))
+    np.testing.assert_allclose(patterns, expected, rtol=0, atol=SAME)
+    exchanged = [
+        np.any(crystal.elements != structures[row].elements)
+        for row, crystal in zip(labels, crystals, strict=True)
+    ]
+    assert 0.2 * BATCH < sum(exchanged) < 0.8 * BATCH
+
+
+def test_a_cell_that_strain_makes_too_large_stays_as_it_is_known(structures):
+    structure = structures[0]
+    table = crystal_table([structure], np.zeros(1, int))
+    draw = jax.jit(crystal_patterns, static_argnums=(3, 4, 5, 6))
+    sizes = (50.0, 50.001)
+    grid = profile_grid(SIMULATION.diffractometer, *sizes)
+
+    def different(max_volume):
+        simulation = dataclasses.replace(
+            SIMULATION, max_volume=max_volume, max_elements=2, sizes_nm=sizes
+        )
+        arguments = (jax.random.key(0), table, grid, BATCH, simulation)
+        room = int(table.atoms[0])
+        known, _, _ = draw(*arguments, room, Variation())
+        strained, _, _ = draw(*arguments, room, Variation(strain=0.02))
+        return np.any(np.abs(strained - known) > SAME, axis=1)
+
+    assert np.all(different(10 * structure.volume))
+    # about half of all strained cells are larger than the known one
+    assert 0.2 * BATCH < np.sum(different(1.0001 * structure.volume)) < 0.8 * BATCH
 
 
 def test_the_key_decides_everything(draw):

@@ -1,8 +1,9 @@
 """Diffractograms of given crystals in bulk, drawn again and again with fresh sizes.
 
 The other source of training patterns, beside random crystals: known ones, as in the
-comparison of Schopmans et al., Digital Discovery 2 (2023) 1414. All crystals are one
-ragged table, an argument of the compiled program, and take the road of drawn ones.
+comparison of Schopmans et al., Digital Discovery 2 (2023) 1414, or variations of them.
+All crystals are one ragged table, an argument of the compiled program, and take the
+road of drawn ones.
 """
 
 import dataclasses
@@ -16,7 +17,14 @@ from jaxtyping import Array, Float, Int, Key
 
 from xrdjax.chunks import fill_in_blocks, map_in_chunks
 from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
+from xrdjax.crystals.lattices import unit_cell_volume
 from xrdjax.crystals.space_groups import Symmetry, symmetry_table
+from xrdjax.crystals.variations import (
+    AS_KNOWN,
+    Variation,
+    exchanged_elements,
+    strained_lattice,
+)
 from xrdjax.diffraction.batches import Simulation, simulate_chunk, simulation_cost
 from xrdjax.diffraction.profiles import ProfileGrid
 from xrdjax.errors import InputError
@@ -38,6 +46,7 @@ class CrystalTable:
         positions: [A, 3] fractional coordinates on the conventional cell.
         elements: [A] atomic numbers.
         occupancies: [A].
+        numbers: [E] atomic numbers of all elements that occur.
         symmetry: operations of all groups.
     """
 
@@ -49,6 +58,7 @@ class CrystalTable:
     positions: Float[Array | np.ndarray, "A 3"]
     elements: Int[Array | np.ndarray, " A"]
     occupancies: Float[Array | np.ndarray, " A"]
+    numbers: Int[Array | np.ndarray, " E"]
     symmetry: Symmetry
 
 
@@ -74,6 +84,7 @@ def crystal_table(
         )
     crystals = [to_crystal(structure) for structure in structures]
     atoms = np.array([len(crystal.elements) for crystal in crystals], np.int32)
+    elements = np.concatenate([crystal.elements for crystal in crystals])
     return CrystalTable(
         lattices=np.stack([crystal.lattice for crystal in crystals]),
         space_groups=np.array([s.space_group for s in structures], np.int32),
@@ -81,8 +92,9 @@ def crystal_table(
         first=np.cumsum(atoms, dtype=np.int32) - atoms,
         atoms=atoms,
         positions=np.concatenate([crystal.positions for crystal in crystals]),
-        elements=np.concatenate([crystal.elements for crystal in crystals]),
+        elements=elements,
         occupancies=np.concatenate([crystal.occupancies for crystal in crystals]),
+        numbers=np.unique(elements),
         symmetry=symmetry_table(),
     )
 
@@ -97,7 +109,32 @@ def room_for(table: CrystalTable, simulation: Simulation) -> tuple[Simulation, i
     return dataclasses.replace(simulation, max_elements=most), int(table.atoms.max())
 
 
-def _crystals(table: CrystalTable, index: Int[Array, " C"], max_atoms: int) -> Crystal:
+def _varied(
+    key: Key[Array, ""],
+    table: CrystalTable,
+    index: Int[Array, ""],
+    variation: Variation,
+    max_volume: float,
+) -> tuple[Float[Array, "3 3"], Int[Array, " Z"]]:
+    """Lattice of a row, strained if its cell then has room, and what elements become."""
+    strain_key, exchange_key = jax.random.split(key)
+    elements = exchanged_elements(exchange_key, table.numbers, variation.exchange)
+    lattice = table.lattices[index]
+    if not variation.strain:
+        return lattice, elements
+    symmetry = jax.tree.map(lambda x: x[table.space_groups[index]], table.symmetry)
+    strained = strained_lattice(strain_key, lattice, symmetry, variation.strain)
+    has_room = jnp.abs(unit_cell_volume(strained)) <= max_volume
+    return jnp.where(has_room, strained, lattice), elements
+
+
+def _crystals(
+    table: CrystalTable,
+    index: Int[Array, " C"],
+    lattices: Float[Array, "C 3 3"],
+    become: Int[Array, "C Z"],
+    max_atoms: int,
+) -> Crystal:
     """The crystals of some rows, their atoms looked up to the largest one's last."""
     first, atoms = table.first[index, None], table.atoms[index, None]
     size = -(-max_atoms // _ATOMS) * _ATOMS
@@ -106,9 +143,10 @@ def _crystals(table: CrystalTable, index: Int[Array, " C"], max_atoms: int) -> C
         inside = place[None] < atoms
         # what lies beyond a crystal's last atom belongs to the next one
         row = jnp.where(inside, first + place[None], 0)
+        elements = jnp.take_along_axis(become, table.elements[row], axis=1)
         return (
             jnp.where(inside[..., None], table.positions[row], 0),
-            jnp.where(inside, table.elements[row], 0),
+            jnp.where(inside, elements, 0),
             jnp.where(inside, table.occupancies[row], 0),
         )
 
@@ -121,7 +159,7 @@ def _crystals(table: CrystalTable, index: Int[Array, " C"], max_atoms: int) -> C
     most = jnp.max(atoms)
     positions, elements, occupancies = fill_in_blocks(look_up, empty, most, _ATOMS)
     return Crystal(
-        lattice=table.lattices[index],
+        lattice=lattices,
         positions=positions,
         elements=elements,
         occupancies=occupancies,
@@ -139,6 +177,7 @@ def crystal_patterns(
     batch_size: int,
     simulation: Simulation,
     max_atoms: int,
+    variation: Variation = AS_KNOWN,
 ) -> tuple[Float[Array, "B T"], Int[Array, " B"], dict[str, Array]]:
     """Draws crystals of a table, with replacement, and simulates their diffractograms.
 
@@ -152,37 +191,38 @@ def crystal_patterns(
         batch_size: number of crystals B.
         simulation: measurement and room, from `room_for`.
         max_atoms: most atoms in one primitive cell, from `room_for`.
+        variation: of cells and elements; by default all are as they are known.
 
     Returns:
         Patterns [B, T] with maximum 1; labels [B]; and the count of "incomplete"
         patterns.
     """
     table = jax.tree.map(jnp.asarray, table)
-    index_key, size_key = jax.random.split(key)
+    index_key, size_key, variation_key = jax.random.split(key, 3)
     index = jax.random.randint(index_key, (batch_size,), 0, len(table.labels))
     smallest, largest = simulation.sizes_nm
     sizes_nm = jax.random.uniform(
         size_key, (batch_size,), minval=smallest, maxval=largest
     )
+    lattices, become = jax.vmap(
+        lambda key, index: _varied(key, table, index, variation, simulation.max_volume)
+    )(jax.random.split(variation_key, batch_size), index)
 
-    def cost(index):
+    def cost(index, lattice):
         symmetry = jax.tree.map(lambda x: x[table.space_groups[index]], table.symmetry)
         return simulation_cost(
-            table.lattices[index],
-            symmetry,
-            table.atoms[index],
-            simulation.diffractometer,
+            lattice, symmetry, table.atoms[index], simulation.diffractometer
         )
 
     def simulate(batch):
-        index, sizes_nm = batch
-        crystals = _crystals(table, index, max_atoms)
+        index, lattices, become, sizes_nm = batch
+        crystals = _crystals(table, index, lattices, become, max_atoms)
         return simulate_chunk(crystals, sizes_nm, grid, simulation)
 
     patterns, incomplete = map_in_chunks(
         simulate,
-        (index, sizes_nm),
-        jax.vmap(cost)(index),
+        (index, lattices, become, sizes_nm),
+        jax.vmap(cost)(index, lattices),
         simulation.chunk_of(batch_size),
     )
     return patterns, table.labels[index], {"incomplete": jnp.sum(incomplete)}

@@ -116,21 +116,26 @@ def metric_tensor(lattice: Float[AnyArray, "3 3"]) -> Float[AnyArray, "3 3"]:
 
 
 def symmetric_lattice(
-    lattice: Float[np.ndarray, "3 3"], rotations: Int[np.ndarray, "G 3 3"]
-) -> Float[np.ndarray, "3 3"]:
-    """The lattice just as symmetric as a group wants it, with a along x; on the host.
+    lattice: Float[AnyArray, "3 3"],
+    rotations: Int[Array | np.ndarray, "G 3 3"],
+    order: Int[Array | np.ndarray, ""] | None = None,
+) -> Float[AnyArray, "3 3"]:
+    """The lattice just as symmetric as a group wants it, with a along x.
 
     The mean of the metric tensor over the group, G' = 1/|P| sum_W W^T G W, obeys
     W^T G' W = G' for each W.
 
     Args:
-        lattice: [3, 3] rows a, b, c, angstrom, symmetric up to rounding.
+        lattice: [3, 3] rows a, b, c, angstrom, about symmetric.
         rotations: [G, 3, 3] of the group, each as often as any other.
+        order: [] how many they are, where zero matrices follow.
     """
+    xp = _namespace(lattice)
     rotations = rotations.astype(float)
     metric = metric_tensor(lattice.astype(float))
-    return np.linalg.cholesky(
-        np.mean(rotations.transpose(0, 2, 1) @ metric @ rotations, axis=0)
+    images = rotations.transpose(0, 2, 1) @ metric @ rotations
+    return xp.linalg.cholesky(
+        xp.sum(images, axis=0) / (len(rotations) if order is None else order)
     )
 
 
