@@ -50,11 +50,17 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.compilation_cache = ""  # folder for compiled programs; empty: none
 
     # Crystals.
-    config.source = "synthetic"  # or crystals: known ones of the statistics' side
+    # synthetic: random ones; crystals: known ones of the statistics' side; or mixed
+    config.source = "synthetic"
     config.statistics = ""  # file of `python -m xrdjax.statistics`; empty: bundled
     config.max_volume = 7000.0  # of the conventional cell, cubic angstrom
     config.max_sites = 100  # in the asymmetric unit
     config.symprec = 0.01  # tolerance of spglib for real crystals, angstrom
+
+    config.known = known = ml_collections.ConfigDict()
+    known.share = 0.5  # of known crystals in a batch of the mixed source
+    known.strain = 0.0  # standard deviation, by which their cells vary
+    known.exchange = 0.0  # part of them whose elements are exchanged
 
     # Diffractograms.
     config.wavelength = 1.5406  # Cu K-alpha1, angstrom

@@ -4,6 +4,8 @@ import json
 import runpy
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from xrdjax.crystals.gallery import gallery_structures
 from xrdjax.crystals.splits import Split, members
 from xrdjax.crystals.statistics import load_statistics
 from xrdjax.errors import InputError
-from xrdjax.sources import training_crystals
+from xrdjax.sources import mix, training_crystals
 from xrdjax.train import train
 
 get_config = runpy.run_path(str(Path(__file__).parents[1] / "configs/resnet.py"))[
@@ -92,11 +94,59 @@ def test_a_network_is_trained_on_known_crystals_and_goes_on_with_the_same_only(
         train(tiny_config(other), workdir)
 
 
+def constant(value, **counts):
+    """A generator of patterns and labels of one value."""
+
+    def draw(key, tables, batch_size):
+        patterns = jnp.full((batch_size, 3), value + tables)
+        return patterns, jnp.full(batch_size, value), counts
+
+    return draw
+
+
+@pytest.mark.parametrize(
+    ("share", "batch_size", "second"), [(0.5, 8, 4), (0.3, 10, 3), (0.01, 8, 1)]
+)
+def test_a_mixture_has_its_share_of_both_in_random_order(share, batch_size, second):
+    draw = mix(constant(1, drawn=5, incomplete=1), constant(2, incomplete=2), share)
+    patterns, labels, counts = draw(jax.random.key(0), (10, 20), batch_size)
+    assert sorted(labels.tolist()) == [1] * (batch_size - second) + [2] * second
+    np.testing.assert_array_equal(patterns, 11 * np.tile(labels[:, None], 3))
+    assert counts == {"drawn": 5, "incomplete": 3}
+    orders = {
+        tuple(draw(jax.random.key(i), (0, 0), batch_size)[1].tolist())
+        for i in range(20)
+    }
+    assert len(orders) > 5
+
+
+def test_a_batch_of_one_cannot_be_mixed():
+    with pytest.raises(InputError, match="give a larger batch_size"):
+        mix(constant(1), constant(2), 0.5)(jax.random.key(0), (0, 0), 1)
+
+
+def test_a_network_is_trained_on_varied_known_crystals_and_random_ones(path, tmp_path):
+    config = tiny_config(path, source="mixed")
+    config.known.strain = 0.02
+    config.known.exchange = 0.5
+    assert int(train(config, tmp_path / "run").step) == 4
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    for line in map(json.loads, lines):
+        assert line["incomplete"] == 0
+        assert line["drawn"] >= 4  # two random crystals in each of two steps
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"crystals": ""}, "source is 'crystals', but crystals is empty"),
-        ({"source": "icsd"}, "source is 'icsd', expected one of synthetic, crystals"),
+        (
+            {"source": "mixed", "crystals": ""},
+            "source is 'mixed', but crystals is empty",
+        ),
+        ({"source": "icsd"}, "'icsd', expected one of synthetic, crystals, mixed"),
+        ({"known.share": 1.0}, r"known.share is 1.0, expected in \(0, 1\)"),
+        ({"known.strain": 0.5}, r"known.strain is 0.5, expected in \[0, 0.1\]"),
     ],
 )
 def test_a_source_that_cannot_be_is_refused_before_anything_is_written(

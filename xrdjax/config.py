@@ -45,7 +45,7 @@ _FREE = {
     "evaluation.validation",
 }
 
-_SOURCES = ("synthetic", "crystals")
+_SOURCES = ("synthetic", "crystals", "mixed")
 _KINDS = ("resnet", "park_cnn")
 _MODEL_SIZES = (*resnet.SIZES, *park_cnn.SIZES)
 _OPTIMIZERS = ("adam", "muon")
@@ -97,6 +97,9 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "cpu_devices": _whole(1),
     "distributed": (DISTRIBUTED.__contains__, f"one of {', '.join(DISTRIBUTED)}"),
     "source": (_SOURCES.__contains__, f"one of {', '.join(_SOURCES)}"),
+    "known.share": (lambda value: _number(value) and 0 < value < 1, "in (0, 1)"),
+    "known.strain": (lambda value: _number(value) and 0 <= value <= 0.1, "in [0, 0.1]"),
+    "known.exchange": (lambda value: _number(value) and 0 <= value <= 1, "in [0, 1]"),
     "statistics": _PATH,
     "crystals": _PATH,
     "symprec": _POSITIVE,

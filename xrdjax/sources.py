@@ -1,8 +1,10 @@
-"""Where a run's diffractograms come from: random crystals, or known ones."""
+"""Where a run's diffractograms come from: random crystals, known ones, or both."""
 
 from collections.abc import Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 from jaxtyping import Array
@@ -16,6 +18,7 @@ from xrdjax.crystal_source import (
 )
 from xrdjax.crystals.analyses import known_crystals
 from xrdjax.crystals.statistics import Statistics
+from xrdjax.crystals.variations import Variation
 from xrdjax.diffraction.profiles import ProfileGrid, profile_grid
 from xrdjax.diffraction.reflections import INDEX_LIMIT
 from xrdjax.errors import InputError
@@ -27,11 +30,11 @@ def check_source(config: ml_collections.ConfigDict) -> None:
     """Refuses to train on known crystals when none are named.
 
     Raises:
-        InputError: source is "crystals" and crystals is empty.
+        InputError: source is not "synthetic" and crystals is empty.
     """
-    if config.source == "crystals" and not config.crystals:
+    if config.source != "synthetic" and not config.crystals:
         raise InputError(
-            "source is 'crystals', but crystals is empty: name them with "
+            f"source is {config.source!r}, but crystals is empty: name them with "
             "--config.crystals=PATH, the same that the statistics were made from"
         )
 
@@ -66,25 +69,76 @@ def training_crystals(
     )
 
 
+def _known_source(
+    config: ml_collections.ConfigDict, statistics: Statistics, provenance: Mapping
+) -> tuple[Draw, tuple[CrystalTable, ProfileGrid]]:
+    """The generator that draws the `training_crystals`, and its tables."""
+    selection = training_crystals(config, statistics, provenance)
+    table = crystal_table(selection.structures, selection.labels)
+    simulation, max_atoms = room_for(table, make_simulation(config))
+    variation = Variation(config.known.strain, config.known.exchange)
+
+    def draw(key: Array, tables: tuple[CrystalTable, ProfileGrid], batch_size: int):
+        return crystal_patterns(
+            key, *tables, batch_size, simulation, max_atoms, variation
+        )
+
+    grid = profile_grid(simulation.diffractometer, *simulation.sizes_nm)
+    return draw, (table, grid)
+
+
+def mix(first: Draw, second: Draw, share: float) -> Draw:
+    """A generator of both generators' patterns, in random order.
+
+    Args:
+        first, second: generators; the tables of the mixture are a pair of theirs.
+        share: of the second one's patterns in a batch, in (0, 1), to the nearest
+            pattern; at least one is of each.
+
+    Returns:
+        Generator; its counts are the sums of theirs. It raises InputError for a batch
+        of one pattern.
+    """
+
+    def draw(key: Array, tables: tuple[Any, Any], batch_size: int):
+        if batch_size < 2:
+            raise InputError(
+                "a batch of 1 on a device has no room for random and known crystals: "
+                "give a larger batch_size"
+            )
+        of_second = min(max(1, round(share * batch_size)), batch_size - 1)
+        first_key, second_key, order_key = jax.random.split(key, 3)
+        patterns, labels, counts = first(first_key, tables[0], batch_size - of_second)
+        more, labels_of_more, more_counts = second(second_key, tables[1], of_second)
+        order = jax.random.permutation(order_key, batch_size)
+        totals = {
+            name: counts.get(name, 0) + more_counts.get(name, 0)
+            for name in (*counts, *more_counts)
+        }
+        return (
+            jnp.concatenate([patterns, more])[order],
+            jnp.concatenate([labels, labels_of_more])[order],
+            totals,
+        )
+
+    return draw
+
+
 def make_source(
     config: ml_collections.ConfigDict, statistics: Statistics, provenance: Mapping
 ) -> tuple[Draw, Any]:
     """The generator of training patterns that a configuration asks for, and its tables.
 
     Random crystals by default; with `source` "crystals", the `training_crystals`, as
-    often as it takes, of fresh crystallite sizes each time.
+    often as it takes, of fresh crystallite sizes each time; with "mixed", both.
 
     Raises:
         InputError: the crystals cannot be read, or none can be trained on.
     """
     if config.source == "synthetic":
         return make_generator(config, statistics)
-    selection = training_crystals(config, statistics, provenance)
-    table = crystal_table(selection.structures, selection.labels)
-    simulation, max_atoms = room_for(table, make_simulation(config))
-
-    def draw(key: Array, tables: tuple[CrystalTable, ProfileGrid], batch_size: int):
-        return crystal_patterns(key, *tables, batch_size, simulation, max_atoms)
-
-    grid = profile_grid(simulation.diffractometer, *simulation.sizes_nm)
-    return draw, (table, grid)
+    known, known_tables = _known_source(config, statistics, provenance)
+    if config.source == "crystals":
+        return known, known_tables
+    random, random_tables = make_generator(config, statistics)
+    return mix(random, known, config.known.share), (random_tables, known_tables)
