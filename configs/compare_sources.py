@@ -1,4 +1,4 @@
-"""The comparison of sources of training patterns: random crystals against known ones.
+"""The comparison of sources of training patterns: random crystals, known ones, or both.
 
     python -m experiments.compare_sources --crystals=PATH --out=DIR
 
@@ -12,7 +12,19 @@ import ml_collections
 def get_config() -> ml_collections.ConfigDict:
     """What is compared, and the flags of `python -m xrdjax.main` for each run."""
     config = ml_collections.ConfigDict()
-    config.sources = ("crystals", "synthetic")  # values of config.source
+    # Name and flags of the sources.
+    config.sources = (
+        ("crystals", ("--config.source=crystals",)),
+        ("synthetic", ("--config.source=synthetic",)),
+        (
+            "mixed",
+            (
+                "--config.source=mixed",
+                "--config.known.strain=0.03",
+                "--config.known.exchange=0.5",
+            ),
+        ),
+    )
     config.splits = ("type", "random")  # values of statistics --split
 
     # Of `python -m xrdjax.statistics`, for each split.

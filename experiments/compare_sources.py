@@ -1,4 +1,4 @@
-"""Trains on known and on random crystals, and compares what is learned.
+"""Trains on known crystals, on random ones and on both, and compares what is learned.
 
     python -m experiments.compare_sources --crystals=PATH --out=DIR
 
@@ -7,7 +7,7 @@ crystals held out (configs/compare_sources.py says which, and how long). The che
 of each run that is best on a fifth of the held-out crystals is tested on the others,
 which neither statistics nor training has seen, and on fresh random ones. What is done
 is not done again: the same command goes on where it was stopped. Flags such as
---config.steps=1000 hold for all runs.
+--config.steps=1000 hold for all runs; --runs=NAME,NAME chooses some of them.
 
 Writes table.md, results.json and figure.png; DIR/RUN/test.md is the report of a run.
 """
@@ -18,7 +18,7 @@ import json
 import os
 import queue
 import runpy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import ml_collections
@@ -27,6 +27,8 @@ from experiments.compare_sources_figure import draw_comparison
 from experiments.compare_sources_jobs import (
     Job,
     check_budget,
+    chosen_jobs,
+    flags_of,
     jobs_of,
     settings_of,
 )
@@ -48,11 +50,15 @@ def _must(status: int, log: Path) -> None:
 
 
 def prepare(
-    config: ml_collections.ConfigDict, crystals: Path, out: Path, execute: Execute
+    config: ml_collections.ConfigDict,
+    splits: Iterable[str],
+    crystals: Path,
+    out: Path,
+    execute: Execute,
 ) -> None:
-    """Makes the statistics of every split; the first time, keeps the analyses."""
+    """Makes the statistics of the splits; the first time, keeps the analyses."""
     kept = out / ANALYSES
-    for split in config.splits:
+    for split in splits:
         statistics = out / f"statistics_{split}.npz"
         if statistics.exists() and kept.exists():
             continue
@@ -94,14 +100,13 @@ def run(
         return
     workdir.mkdir(exist_ok=True)
     log = workdir / "log.txt"
-    training = ["xrdjax.main", *dict(config.models)[job.model], f"--workdir={workdir}"]
-    training += [
+    training = [
+        "xrdjax.main",
+        f"--workdir={workdir}",
         "--noreport",  # the test is the report
-        f"--config.source={job.source}",
+        *flags_of(job, config, flags),
         f"--config.statistics={out / f'statistics_{job.split}.npz'}",
         f"--config.crystals={out / ANALYSES}",
-        *config.all_runs,
-        *flags,
     ]
     _must(execute(training, log, cores), log)
     _check_finished(workdir)
@@ -157,6 +162,7 @@ def compare(
     out: Path,
     flags: Sequence[str] = (),
     parallel: int = 1,
+    runs: Sequence[str] = (),
     execute: Execute | None = None,
 ) -> list[dict]:
     """Runs what is not done yet, and writes table, results and figure.
@@ -167,29 +173,32 @@ def compare(
         out: folder for everything.
         flags: of `xrdjax.main`, for all runs.
         parallel: runs at once.
+        runs: names of those to do; all if there are none.
         execute: runs one command; by default in a process of its own.
 
     Returns:
-        The figures of every run.
+        The figures of every run that is done.
 
     Raises:
-        InputError: there are runs with other settings; nothing is run then. Or some
-            run failed; the others are done and reported first.
+        InputError: there is no run of such a name, or there are runs with other
+            settings; nothing is run then. Or some run failed; the others are done and
+            reported first.
     """
+    jobs = chosen_jobs(config, runs)
     out.mkdir(parents=True, exist_ok=True)
     processes = Processes()
     execute = execute or processes
-    jobs = jobs_of(config)
-    for job in jobs:
+    for job in jobs_of(config):
         check_budget(out / job.name, settings_of(job, config, flags))
 
     def one(job: Job, cores: set[int] | None) -> None:
         run(job, config, flags, out, cores, execute)
 
     with ended_together(processes):
-        prepare(config, crystals, out, execute)
+        splits = dict.fromkeys(job.split for job in jobs)
+        prepare(config, splits, crystals, out, execute)
         failures = run_all(jobs, parallel, one)
-    results = collect(jobs, out)
+    results = collect(jobs_of(config), out)
     write_text(out / "results.json", json.dumps(results, indent=1) + "\n")
     text = table(results)
     write_text(out / "table.md", text)
@@ -206,7 +215,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Compares sources as the command line says."""
     parser = argparse.ArgumentParser(
         prog="python -m experiments.compare_sources",
-        description="Trains on known and on random crystals, and compares.",
+        description="Trains on known crystals, random ones and both, and compares.",
         epilog="Flags --config.FIELD=VALUE hold for all runs.",
     )
     add = parser.add_argument
@@ -214,6 +223,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--out", type=Path, required=True, help="folder for runs and results")
     add("--config", type=Path, default=DEFAULT_CONFIG, help="what is compared")
     add("--parallel", type=int, default=1, help="runs at once, each on its cores")
+    add("--runs", default="", help="names of runs to do, with commas; empty: all")
     args, flags = parser.parse_known_args(argv)
     with exit_on_input_error():
         for flag in flags:
@@ -226,7 +236,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not args.config.is_file():
             raise InputError(f"there is no configuration {str(args.config)!r}")
         config = runpy.run_path(str(args.config))["get_config"]()
-        compare(config, args.crystals, args.out, flags, args.parallel)
+        runs = [name for name in args.runs.split(",") if name]
+        compare(config, args.crystals, args.out, flags, args.parallel, runs)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from experiments.compare_sources_table import NAMES
 
 # Colours of Okabe and Ito.
-_COLOURS = {"crystals": "#D55E00", "synthetic": "#0072B2"}
+_COLOURS = {"crystals": "#D55E00", "synthetic": "#0072B2", "mixed": "#009E73"}
 _DPI = 110
 # Title of each group of bars, the split of its runs, and the crystals of its test.
 _TESTS = (

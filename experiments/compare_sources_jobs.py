@@ -31,21 +31,41 @@ def jobs_of(config: ml_collections.ConfigDict) -> list[Job]:
     """All runs of a comparison; those of the split by type come first."""
     return [
         Job(source, model, split)
-        for split, (model, _), source in itertools.product(
+        for split, (model, _), (source, _) in itertools.product(
             config.splits, config.models, config.sources
         )
     ]
+
+
+def chosen_jobs(config: ml_collections.ConfigDict, names: Sequence[str]) -> list[Job]:
+    """The runs of these names, or all of them if there are none.
+
+    Raises:
+        InputError: some name is not that of a run.
+    """
+    jobs = {job.name: job for job in jobs_of(config)}
+    for name in names:
+        if name not in jobs:
+            raise InputError(f"there is no run {name!r}: choose of {', '.join(jobs)}")
+    return [job for name, job in jobs.items() if not names or name in names]
+
+
+def flags_of(
+    job: Job, config: ml_collections.ConfigDict, flags: Sequence[str]
+) -> list[str]:
+    """The flags of `xrdjax.main` that tell what a run is; a later one counts."""
+    network = dict(config.models)[job.model]
+    return [*network, *dict(config.sources)[job.source], *config.all_runs, *flags]
 
 
 def settings_of(
     job: Job, config: ml_collections.ConfigDict, flags: Sequence[str]
 ) -> dict[str, str]:
     """The configuration's fields that a comparison sets in a run, and their values."""
-    every = (*dict(config.models)[job.model], *config.all_runs, *flags)
     prefix = "--config."
     return dict(
         flag.removeprefix(prefix).split("=", 1)
-        for flag in every
+        for flag in flags_of(job, config, flags)
         if flag.startswith(prefix)
     )
 

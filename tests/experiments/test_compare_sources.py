@@ -91,20 +91,21 @@ class Execute:
         return 0
 
 
-def test_eight_runs_are_trained_and_tested_with_one_budget(tmp_path):
+def test_all_runs_are_trained_and_tested_with_one_budget(tmp_path):
     execute = Execute()
     flags = ["--config.seed=7"]
     results = compare(CONFIG, Path("cifs.zip"), tmp_path, flags, execute=execute)
     kinds = [command[0] for command in execute.commands]
-    assert kinds == ["xrdjax.statistics"] * 2 + ["xrdjax.main", "xrdjax.evaluate"] * 8
+    assert kinds == ["xrdjax.statistics"] * 2 + ["xrdjax.main", "xrdjax.evaluate"] * 12
     trained = [c for c in execute.commands if c[0] == "xrdjax.main"]
     assert [Path(value_of(c, "workdir")).name for c in trained] == RUNS
-    assert len(set(RUNS)) == len(results) == 8
+    assert len(set(RUNS)) == len(results) == 12
     for command, name in zip(trained, RUNS, strict=True):
         source, _, split = name.split("_")
         assert value_of(command, "config.source") == source
         assert f"statistics_{split}" in value_of(command, "config.statistics")
-        assert command[-1] == "--config.seed=7"  # after those of the configuration
+        last = max(command.index(flag) for flag in CONFIG.all_runs)
+        assert command.index("--config.seed=7") > last  # so that it counts
         assert set(CONFIG.all_runs) <= set(command)
         assert "--config.cpu_devices=1" in command
         assert "--noreport" in command  # for it is tested in another way
@@ -134,7 +135,7 @@ def test_table_results_and_figure_say_what_the_reports_say(tmp_path, capsys):
         "| crystals | ResNet-10 | 64,000 | 40.0 (39.0-41.0) / 90.0 "
         "| 40.0 (39.0-41.0) / 90.0 | 70.0 (69.0-71.0) / 90.0 |"
     )
-    assert lines[5].startswith("| synthetic | Park et al. | 64,000 | 60.0 (59.0-61.0)")
+    assert lines[7].startswith("| synthetic | Park et al. | 64,000 | 60.0 (59.0-61.0)")
     assert lines[2] in capsys.readouterr().out
     assert imread(tmp_path / "figure.png").std() > 0.1
 
@@ -149,6 +150,22 @@ def test_what_is_done_is_not_done_again(tmp_path):
     assert [value_of(c, "workdir") for c in again.commands] == [
         str(tmp_path / RUNS[3])
     ] * 2
+
+
+def test_runs_are_chosen_by_name_and_all_that_are_done_are_reported(tmp_path):
+    compare(CONFIG, Path("cifs.zip"), tmp_path, runs=RUNS[:1], execute=Execute())
+    execute = Execute()
+    results = compare(
+        CONFIG, Path("cifs.zip"), tmp_path, runs=[RUNS[2], RUNS[1]], execute=execute
+    )
+    trained = [c for c in execute.commands if c[0] == "xrdjax.main"]
+    assert [Path(value_of(c, "workdir")).name for c in trained] == RUNS[1:3]
+    assert len(results) == 3
+    (statistics,) = tmp_path.glob("statistics_*")  # of the other no run was asked for
+    assert statistics.name == "statistics_type.npz"
+    with pytest.raises(InputError, match=f"no run 'resnet': choose of {RUNS[0]}, "):
+        compare(CONFIG, Path("cifs.zip"), tmp_path / "new", runs=["resnet"])
+    assert not (tmp_path / "new").exists()
 
 
 def test_runs_of_another_budget_are_refused_and_nothing_is_run(tmp_path):
@@ -181,7 +198,7 @@ def test_of_two_values_of_a_field_the_last_counts(tmp_path):
 
 def test_a_run_that_was_asked_to_stop_is_not_tested(tmp_path):
     execute = Execute(step=STEPS // 2)
-    message = f"8 of 8 .* stopped at step {STEPS // 2} of {STEPS}"
+    message = f"12 of 12 .* stopped at step {STEPS // 2} of {STEPS}"
     with pytest.raises(InputError, match=message):
         compare(CONFIG, Path("cifs.zip"), tmp_path, execute=execute)
     assert "xrdjax.evaluate" not in {command[0] for command in execute.commands}
@@ -194,11 +211,11 @@ def test_after_the_end_no_command_is_started(tmp_path):
 
 
 def test_a_run_that_fails_is_named_and_the_others_are_reported(tmp_path):
-    with pytest.raises(InputError, match=f"1 of 8 runs failed: {RUNS[1]}: .*no luck"):
+    with pytest.raises(InputError, match=f"1 of 12 runs failed: {RUNS[1]}: .*no luck"):
         compare(CONFIG, Path("cifs.zip"), tmp_path, execute=Execute(RUNS[1]))
     results = json.loads((tmp_path / "results.json").read_text())
-    assert len(results) == 7
-    row = (tmp_path / "table.md").read_text().splitlines()[4]
+    assert len(results) == 11
+    row = (tmp_path / "table.md").read_text().splitlines()[6]
     assert RUNS[1] == "synthetic_resnet10_type"
     assert row.startswith("| synthetic | ResNet-10 | 64,000 | - | 60.0")
 
