@@ -26,7 +26,7 @@ MISTAKES = {
     ),
     "an unknown size": (
         [f"{CONFIG}:11", "--workdir=run"],
-        "configs/resnet.py has no variant '11': choose 10, 18, 34, 50, 101 or quick",
+        "configs/resnet.py has no variant '11': choose 10, 18, 34, 50, 101, quick or",
     ),
     "an unknown size by flag": (
         [CONFIG, "--config.model.size=11", "--workdir=run"],
@@ -118,12 +118,14 @@ def test_flags_make_the_process_one_of_many(folder, monkeypatch):
     assert calls == [("auto", "node1:7000", 4, 3, 2)]
 
 
-@pytest.mark.parametrize("argument", ["10", "18", "34", "50", "101", "quick"])
+@pytest.mark.parametrize(
+    "argument", ["10", "18", "34", "50", "101", "quick", "bundled"]
+)
 def test_every_variant_of_the_configuration_is_sound_and_locked(argument):
     config = runpy.run_path(str(ROOT / "configs/resnet.py"))["get_config"](argument)
     check_config(config)
     assert config.is_locked
-    assert argument in ("quick", str(config.model.size))
+    assert argument in ("quick", "bundled", str(config.model.size))
 
 
 @pytest.mark.parametrize("argument", ["small", "medium", "large", "quick"])
