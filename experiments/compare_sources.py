@@ -9,7 +9,7 @@ which neither statistics nor training has seen, and on fresh random ones. What i
 is not done again: the same command goes on where it was stopped. Flags such as
 --config.steps=1000 hold for all runs; --runs=NAME,NAME chooses some of them.
 
-Writes table.md, results.json and figure.png; DIR/RUN/test.md is the report of a run.
+Writes table.md, results.json, figure.png and curves.png; DIR/RUN/test.md is the report of a run.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import ml_collections
 
-from experiments.compare_sources_figure import draw_comparison
+from experiments.compare_sources_figure import draw_comparison, draw_curves
 from experiments.compare_sources_jobs import (
     Job,
     check_budget,
@@ -205,6 +205,8 @@ def compare(
     print("\n" + text)
     if results:
         draw_comparison(results, out / "figure.png")
+    if any(result["split"] == "type" for result in results):
+        draw_curves(results, out / "curves.png")
     if failures:
         told = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
         raise InputError(f"{len(failures)} of {len(jobs)} runs failed: {told}")

@@ -1,4 +1,4 @@
-"""The figure of the comparison of sources: accuracy on unseen types and other crystals."""
+"""The figures of the comparison of sources: accuracy at the end, and on the way."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -59,4 +59,48 @@ def draw_comparison(results: Sequence[Mapping], path: str | Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set(ylabel="top-1 accuracy / %", ylim=(0, 100))
     panels[0].legend(frameon=False)
+    figure.savefig(path, dpi=_DPI)
+
+
+def draw_curves(results: Sequence[Mapping], path: str | Path) -> None:
+    """Draws how accuracy grows with the patterns seen, for the runs split by type.
+
+    Args:
+        results: as from `compare_sources.collect`.
+        path: PNG file to write.
+    """
+    runs = [r for r in results if r["split"] == "type"]
+    models = list(dict.fromkeys(r["model"] for r in runs))
+    figure = Figure(figsize=(4.6 * len(models), 4.4), layout="constrained")
+    panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
+    for axes, model in zip(panels, models, strict=True):
+        for run in runs:
+            if run["model"] != model:
+                continue
+            curve = run["curve"]
+            patterns = [point["patterns"] / 1e3 for point in curve]
+            for kind, style, what in (
+                ("validation", "o-", "unseen types"),
+                ("training", "--", "in training"),
+            ):
+                axes.plot(
+                    patterns,
+                    [100 * point[kind] for point in curve],
+                    style,
+                    color=_COLOURS.get(run["source"], "0.5"),
+                    markersize=4,
+                    label=f"{run['source']}, {what}",
+                )
+        axes.set(title=NAMES.get(model, model), xlabel="patterns seen / thousands")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set(ylabel="top-1 accuracy / %", ylim=(0, 102))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=2,
+        fontsize="small",
+        frameon=False,
+    )
     figure.savefig(path, dpi=_DPI)

@@ -27,17 +27,31 @@ def one_result(workdir: Path) -> dict:
 
     Args:
         workdir: of the run, with metrics.jsonl and test.json.
+
+    Returns:
+        Among others "curve": at each checkpoint the patterns seen, the accuracy on
+        those of the last call, and that on the known crystals for validation.
     """
     report = json.loads((workdir / "test.json").read_text(encoding="utf-8"))
     config = report["run"]["config"]
     batch_size = config["batch_size"] or len(report["run"]["space_groups"])
     lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    calls = [json.loads(line)["diffractograms_per_second"] for line in lines]
+    calls = [json.loads(line) for line in lines]
+    speeds = [call["diffractograms_per_second"] for call in calls]
     of_call = batch_size * config["steps_per_call"]
     return {
         "patterns_seen": config["steps"] * batch_size,
         "best_step": report["run"]["step"],
-        "training_hours": sum(of_call / speed for speed in calls) / 3600,
+        "training_hours": sum(of_call / speed for speed in speeds) / 3600,
+        "curve": [
+            {
+                "patterns": call["step"] * batch_size,
+                "training": call["accuracy"],
+                "validation": call["validation_accuracy"],
+            }
+            for call in calls
+            if "validation_accuracy" in call
+        ],
         "device": report["device"],
         "versions": report["versions"],
         "crystals": _score(report["sets"].get("crystals")),

@@ -69,7 +69,10 @@ class Execute:
             return 2
         if command[0] == "xrdjax.main":
             line = {"step": self.step, "diffractograms_per_second": 400.0}
-            (workdir / "metrics.jsonl").write_text(2 * (json.dumps(line) + "\n"))
+            line["accuracy"] = 0.9
+            last = line | {"validation_accuracy": 0.3}  # of a call with a checkpoint
+            lines = json.dumps(line) + "\n" + json.dumps(last) + "\n"
+            (workdir / "metrics.jsonl").write_text(lines)
             (workdir / "config.json").write_text(json.dumps(stored(command)))
             return 0
         known = 0.6 if workdir.name.startswith("synthetic") else 0.4
@@ -129,6 +132,8 @@ def test_table_results_and_figure_say_what_the_reports_say(tmp_path, capsys):
     for result in results:
         assert result["patterns_seen"] == 64_000
         assert result["best_step"] == 100
+        point = {"patterns": 32 * STEPS, "training": 0.9, "validation": 0.3}
+        assert result["curve"] == [point]
         assert result["training_hours"] == pytest.approx(2 * 32 * 50 / 400 / 3600)
     lines = (tmp_path / "table.md").read_text().splitlines()
     assert lines[2] == (
@@ -138,6 +143,7 @@ def test_table_results_and_figure_say_what_the_reports_say(tmp_path, capsys):
     assert lines[7].startswith("| synthetic | Park et al. | 64,000 | 60.0 (59.0-61.0)")
     assert lines[2] in capsys.readouterr().out
     assert imread(tmp_path / "figure.png").std() > 0.1
+    assert imread(tmp_path / "curves.png").std() > 0.01
 
 
 def test_what_is_done_is_not_done_again(tmp_path):
