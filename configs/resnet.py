@@ -64,8 +64,8 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.symprec = 0.01  # tolerance of spglib for real crystals, angstrom
 
     config.known = known = ml_collections.ConfigDict()
-    known.share = 0.5  # of known crystals in a batch of the mixed source
-    known.strain = 0.0  # standard deviation, by which their cells vary
+    known.share = 0.5  # part of those drawn together that are known, if mixed
+    known.strain = 0.0  # standard deviation of their strain; 0.03 is 3 %
     known.exchange = 0.0  # part of them whose elements are exchanged
 
     # Diffractograms.

@@ -9,7 +9,8 @@ which neither statistics nor training has seen, and on fresh random ones. What i
 is not done again: the same command goes on where it was stopped. Flags such as
 --config.steps=1000 hold for all runs; --runs=NAME,NAME chooses some of them.
 
-Writes table.md, results.json, figure.png and curves.png; DIR/RUN/test.md is the report of a run.
+Writes table.md, results.json, figure.png and curves.png; DIR/RUN/test.md is the report
+of a run.
 """
 
 import argparse
@@ -40,6 +41,9 @@ from xrdjax.report import write_text
 
 DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "compare_sources.py"
 ANALYSES = "crystals.npz"
+
+# Fields of a run's configuration that the comparison itself sets.
+_OWN_FIELDS = ("source", "statistics", "crystals")
 
 
 def _must(status: int, log: Path) -> None:
@@ -233,12 +237,18 @@ def main(argv: Sequence[str] | None = None) -> None:
                 raise InputError(
                     f"unknown flag {flag!r}: expected --config.FIELD=VALUE"
                 )
+            name = flag.removeprefix("--config.").partition("=")[0]
+            if name in _OWN_FIELDS:
+                raise InputError(
+                    f"{flag!r} is not for all runs alike: --crystals and --config say "
+                    "what they are trained on"
+                )
         if args.parallel < 1:
             raise InputError(f"--parallel is {args.parallel}: expected 1 or more")
         if not args.config.is_file():
             raise InputError(f"there is no configuration {str(args.config)!r}")
         config = runpy.run_path(str(args.config))["get_config"]()
-        runs = [name for name in args.runs.split(",") if name]
+        runs = [name.strip() for name in args.runs.split(",") if name.strip()]
         compare(config, args.crystals, args.out, flags, args.parallel, runs)
 
 

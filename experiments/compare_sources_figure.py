@@ -94,10 +94,16 @@ def draw_curves(results: Sequence[Mapping], path: str | Path) -> None:
         axes.set(title=NAMES.get(model, model), xlabel="patterns seen / thousands")
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set(ylabel="top-1 accuracy / %", ylim=(0, 102))
-    handles, labels = panels[0].get_legend_handles_labels()
+    # a source may be missing in one of the panels
+    drawn = [axes.get_legend_handles_labels() for axes in panels]
+    by_label = {
+        label: handle
+        for handles, labels in drawn
+        for handle, label in zip(handles, labels, strict=True)
+    }
     figure.legend(
-        handles,
-        labels,
+        by_label.values(),
+        by_label.keys(),
         loc="outside lower center",
         ncols=2,
         fontsize="small",

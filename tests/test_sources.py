@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from xrdjax import sources
 from xrdjax.config import CONFIG_FILE, read_config
 from xrdjax.crystals.analyses import AnalysedCrystals, analyse_reading, save_analyses
 from xrdjax.crystals.cif import Reading
 from xrdjax.crystals.gallery import gallery_structures
 from xrdjax.crystals.splits import Split, members
 from xrdjax.crystals.statistics import load_statistics
+from xrdjax.crystals.variations import Variation
 from xrdjax.errors import InputError
 from xrdjax.sources import mix, training_crystals
 from xrdjax.train import train
@@ -129,11 +131,6 @@ def test_a_mixture_has_its_share_of_both_in_random_order(share, batch_size, seco
     assert len(orders) > 5
 
 
-def test_a_batch_of_one_cannot_be_mixed():
-    with pytest.raises(InputError, match="give a larger batch_size"):
-        mix(constant(1), constant(2), 0.5)(jax.random.key(0), (0, 0), 1)
-
-
 def test_a_network_is_trained_on_varied_known_crystals_and_random_ones(path, tmp_path):
     config = tiny_config(path, source="mixed")
     config.known.strain = 0.02
@@ -145,6 +142,24 @@ def test_a_network_is_trained_on_varied_known_crystals_and_random_ones(path, tmp
         assert line["drawn"] >= 4  # two random crystals in each of two steps
 
 
+def test_the_configuration_tells_how_many_are_known_and_how_they_vary(
+    known, path, monkeypatch
+):
+    asked = []
+
+    def patterns(key, table, grid, batch_size, simulation, max_atoms, variation):
+        asked.append((batch_size, variation))
+        return jnp.zeros((batch_size, 64)), jnp.zeros(batch_size, int), {}
+
+    monkeypatch.setattr(sources, "crystal_patterns", patterns)
+    changes = {"known.share": 0.25, "known.strain": 0.02, "known.exchange": 0.7}
+    config = tiny_config(path, source="mixed", **changes)
+    draw, tables = sources.make_source(config, load_statistics(), {"held_out": 0.0})
+    drawn = draw(jax.random.key(0), tables, 8)
+    assert drawn[0].shape == (8, 64)
+    assert asked == [(2, Variation(strain=0.02, exchange=0.7))]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -152,6 +167,10 @@ def test_a_network_is_trained_on_varied_known_crystals_and_random_ones(path, tmp
         (
             {"source": "mixed", "crystals": ""},
             "source is 'mixed', but crystals is empty",
+        ),
+        (
+            {"source": "mixed", "batch_size": 1, "cpu_devices": 1},
+            "batch_size is 1, which leaves a device one crystal .*: choose 2 or more",
         ),
         ({"source": "icsd"}, "'icsd', expected one of synthetic, crystals, mixed"),
         ({"known.share": 1.0}, r"known.share is 1.0, expected in \(0, 1\)"),

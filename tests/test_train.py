@@ -11,7 +11,7 @@ from tiny_run import draw, forget_compilation_cache, tiny_config
 from xrdjax import train as train_module
 from xrdjax.config import check_same_run
 from xrdjax.errors import InputError
-from xrdjax.train import _batch_size, train
+from xrdjax.train import _batch_size, _check_batch, train
 
 
 def metrics_of(workdir):
@@ -235,5 +235,15 @@ def test_a_batch_of_zero_is_one_diffractogram_a_group():
     assert _batch_size(0, groups=145, devices=1) == 145
     assert _batch_size(0, groups=145, devices=8) == 152
     assert _batch_size(64, groups=145, devices=8) == 64
-    with pytest.raises(InputError, match="choose a multiple of 8"):
-        _batch_size(60, groups=145, devices=8)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "source", "message"),
+    [(60, "synthetic", "choose a multiple of 8"), (8, "mixed", "choose 16 or more")],
+)
+def test_a_batch_that_cannot_be_shared_is_refused(batch_size, source, message):
+    config = tiny_config()
+    config.update({"batch_size": batch_size, "source": source, "steps_per_draw": 1})
+    with pytest.raises(InputError, match=message):
+        _check_batch(config, devices=8)
+    _check_batch(config, devices=4)

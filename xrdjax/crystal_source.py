@@ -116,7 +116,7 @@ def _varied(
     variation: Variation,
     max_volume: float,
 ) -> tuple[Float[Array, "3 3"], Int[Array, " Z"]]:
-    """Lattice of a row, strained if its cell then has room, and what elements become."""
+    """Lattice of a row, strained if it then still has room, and what elements become."""
     strain_key, exchange_key = jax.random.split(key)
     elements = exchanged_elements(exchange_key, table.numbers, variation.exchange)
     lattice = table.lattices[index]

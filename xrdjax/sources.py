@@ -76,7 +76,7 @@ def _known_source(
     selection = training_crystals(config, statistics, provenance)
     table = crystal_table(selection.structures, selection.labels)
     simulation, max_atoms = room_for(table, make_simulation(config))
-    variation = Variation(config.known.strain, config.known.exchange)
+    variation = Variation(strain=config.known.strain, exchange=config.known.exchange)
 
     def draw(key: Array, tables: tuple[CrystalTable, ProfileGrid], batch_size: int):
         return crystal_patterns(
@@ -92,20 +92,14 @@ def mix(first: Draw, second: Draw, share: float) -> Draw:
 
     Args:
         first, second: generators; the tables of the mixture are a pair of theirs.
-        share: of the second one's patterns in a batch, in (0, 1), to the nearest
-            pattern; at least one is of each.
+        share: of the second one's patterns among those drawn together, in (0, 1), to
+            the nearest pattern; at least one is of each.
 
     Returns:
-        Generator; its counts are the sums of theirs. It raises InputError for a batch
-        of one pattern.
+        Generator of two patterns or more; its counts are the sums of theirs.
     """
 
     def draw(key: Array, tables: tuple[Any, Any], batch_size: int):
-        if batch_size < 2:
-            raise InputError(
-                "a batch of 1 on a device has no room for random and known crystals: "
-                "give a larger batch_size"
-            )
         of_second = min(max(1, round(share * batch_size)), batch_size - 1)
         first_key, second_key, order_key = jax.random.split(key, 3)
         patterns, labels, counts = first(first_key, tables[0], batch_size - of_second)

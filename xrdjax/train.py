@@ -87,14 +87,22 @@ def _statistics_of(workdir: Path) -> Statistics:
 
 
 def _batch_size(asked: int, groups: int, devices: int) -> int:
-    if asked == 0:
-        return devices * math.ceil(groups / devices)
-    if asked % devices:
+    return asked or devices * math.ceil(groups / devices)
+
+
+def _check_batch(config: ml_collections.ConfigDict, devices: int) -> None:
+    """Refuses a batch that cannot be shared among devices, or among two sources."""
+    size = config.batch_size
+    if size % devices:
         raise InputError(
-            f"batch_size is {asked}, which {devices} devices cannot share equally: "
+            f"batch_size is {size}, which {devices} devices cannot share equally: "
             f"choose a multiple of {devices}"
         )
-    return asked
+    if config.source == "mixed" and size * config.steps_per_draw == devices:
+        raise InputError(
+            f"batch_size is {size}, which leaves a device one crystal to draw, random "
+            f"or known: choose {2 * devices} or more"
+        )
 
 
 def _items(state: TrainState) -> dict[str, Any]:
@@ -192,12 +200,13 @@ def train(
     """
     check_config(config)
     check_source(config)
+    mesh = devices.global_mesh()
+    _check_batch(config, mesh.size)
     workdir = Path(workdir)
     devices.on_first(lambda: _prepare(config, workdir))
     statistics = _statistics_of(workdir)
     if config.compilation_cache:
         jax.config.update("jax_compilation_cache_dir", config.compilation_cache)
-    mesh = devices.global_mesh()
     groups = len(statistics.space_groups)
     batch_size = _batch_size(config.batch_size, groups, mesh.size)
 

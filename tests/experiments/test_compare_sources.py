@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from experiments import compare_sources
 from experiments.compare_sources import DEFAULT_CONFIG, compare, main
+from experiments.compare_sources_figure import draw_curves
 from experiments.compare_sources_jobs import check_budget, jobs_of, settings_of
 from experiments.processes import Processes
 from xrdjax.errors import InputError
@@ -146,6 +148,21 @@ def test_table_results_and_figure_say_what_the_reports_say(tmp_path, capsys):
     assert imread(tmp_path / "curves.png").std() > 0.01
 
 
+def test_the_curves_name_every_source_in_whatever_panel(tmp_path, monkeypatch):
+    results = compare(CONFIG, Path("cifs.zip"), tmp_path, execute=Execute())
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: figures.append(self))
+    draw_curves([r for r in results if r["source"] != "mixed"], "two.png")
+    without = [r for r in results if (r["source"], r["model"]) != ("mixed", "resnet10")]
+    draw_curves(without, "three.png")
+    for figure, sources in zip(figures, (2, 3), strict=True):
+        labels = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert len(labels) == len(set(labels)) == 2 * sources
+        assert len(figure.axes[1].lines) == 2 * sources
+    assert len(figures[1].axes[0].lines) == 4
+    assert "mixed, unseen types" in labels
+
+
 def test_what_is_done_is_not_done_again(tmp_path):
     compare(CONFIG, Path("cifs.zip"), tmp_path, execute=Execute())
     again = Execute()
@@ -262,6 +279,7 @@ def test_a_command_runs_on_its_cores_and_leaves_its_output(tmp_path, monkeypatch
     [
         ("--steps=3", "unknown flag '--steps=3'"),
         ("--config.steps", "unknown flag '--config.steps'"),
+        ("--config.source=mixed", "'--config.source=mixed' is not for all runs"),
         ("--parallel=0", "--parallel is 0"),
         ("--config=none.py", "no configuration 'none.py'"),
     ],

@@ -131,9 +131,10 @@ def symmetric_lattice(
         order: [] how many they are, where zero matrices follow.
     """
     xp = _namespace(lattice)
-    rotations = rotations.astype(float)
-    metric = metric_tensor(lattice.astype(float))
-    images = rotations.transpose(0, 2, 1) @ metric @ rotations
+    # sums, as matrix products are of low precision on accelerators
+    vectors = lattice.astype(float)[None, :, None, :]
+    turned = xp.sum(rotations.astype(float)[..., None] * vectors, axis=1)  # W^T L
+    images = xp.sum(turned[:, :, None] * turned[:, None], axis=-1)
     return xp.linalg.cholesky(
         xp.sum(images, axis=0) / (len(rotations) if order is None else order)
     )

@@ -50,14 +50,16 @@ def strained_lattice(
         strain: standard deviation, as in `Variation`.
     """
     components = strain * jax.random.normal(key, (3, 3))
-    deformation = jnp.eye(3) + (components + components.T) / 2
-    return symmetric_lattice(lattice @ deformation, symmetry.rotations, symmetry.order)
+    tensor = (components + components.T) / 2
+    # a sum, as a matrix product is of low precision on accelerators
+    deformed = lattice + jnp.sum(lattice[:, :, None] * tensor[None], axis=1)
+    return symmetric_lattice(deformed, symmetry.rotations, symmetry.order)
 
 
 def exchanged_elements(
     key: Key[Array, ""], numbers: Int[Array | np.ndarray, " E"], probability: float
 ) -> Int[Array, " Z"]:
-    """What each element becomes: another of the given ones, and no two the same.
+    """What each element becomes: one of the given ones, and no two the same.
 
     As different elements stay different, the crystal keeps its space group.
 
@@ -71,6 +73,5 @@ def exchanged_elements(
     """
     order_key, whether_key = jax.random.split(key)
     kept = jnp.arange(len(SYMBOLS))
-    order = jnp.argsort(jax.random.uniform(order_key, (len(numbers),)))
-    exchanged = kept.at[numbers].set(jnp.asarray(numbers)[order])
+    exchanged = kept.at[numbers].set(jax.random.permutation(order_key, numbers))
     return jnp.where(jax.random.bernoulli(whether_key, probability), exchanged, kept)
