@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from xrdjax import sources
-from xrdjax.config import CONFIG_FILE, read_config
 from xrdjax.crystals.analyses import AnalysedCrystals, analyse_reading, save_analyses
 from xrdjax.crystals.cif import Reading
 from xrdjax.crystals.gallery import gallery_structures
@@ -95,14 +94,6 @@ def test_a_network_is_trained_on_known_crystals_and_goes_on_with_the_same_only(
     save_analyses(other, AnalysedCrystals(known.analyses[:50], (), (), 0.01))
     with pytest.raises(InputError, match=r"crystals \(there .*gallery.npz"):
         train(tiny_config(other), workdir)
-
-
-def test_a_run_of_before_known_crystals_could_vary_is_read(tmp_path):
-    config = get_config("10")
-    values = config.to_dict()
-    del values["known"]
-    (tmp_path / CONFIG_FILE).write_text(json.dumps(values))
-    assert read_config(tmp_path).to_dict() == config.to_dict()
 
 
 def constant(value, **counts):

@@ -45,9 +45,6 @@ _FREE = {
     "evaluation.validation",
 }
 
-# Fields that the configurations of older runs lack, and what those runs did.
-_LATER_FIELDS = {"known": {"share": 0.5, "strain": 0.0, "exchange": 0.0}}
-
 _SOURCES = ("synthetic", "crystals", "mixed")
 _KINDS = ("resnet", "park_cnn")
 _MODEL_SIZES = (*resnet.SIZES, *park_cnn.SIZES)
@@ -275,7 +272,7 @@ def read_config(workdir: Path) -> ml_collections.ConfigDict:
     """
     path = workdir / CONFIG_FILE
     try:
-        values = _LATER_FIELDS | json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
         # JSON knows lists only; the one field of several values is a tuple.
         values["crystallite_size_nm"] = tuple(values["crystallite_size_nm"])
     except (OSError, ValueError, TypeError, KeyError) as error:
