@@ -12,11 +12,14 @@ network that shows within minutes, on two CPU cores, that everything works:
 56.0 % on random crystals, 42.7 % on held-out structure types of the Materials Project
 (15.7 % by frequency).
 
-The network that comes with the package is trained longer, in about an hour, on random
-crystals and variations of known ones:
+The network that comes with the package was trained longer, on random crystals and
+variations of known ones:
 
     python -m xrdjax.main --config=configs/resnet.py:bundled --config.crystals=PATH \
         --workdir=runs/bundled
+
+:bundled, 20,000 steps on the same two cores (commit 36b0ee9, 67 min): 66.7 % on random
+crystals, 62.7 % on held-out structure types.
 
 Any value is changed by a flag: `--config.optimizer.learning_rate=3e-4`.
 """
