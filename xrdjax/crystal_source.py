@@ -109,6 +109,11 @@ def room_for(table: CrystalTable, simulation: Simulation) -> tuple[Simulation, i
     return dataclasses.replace(simulation, max_elements=most), int(table.atoms.max())
 
 
+def _symmetry_of(table: CrystalTable, index: Int[Array, "*C"]) -> Symmetry:
+    """Operations of the groups of some rows."""
+    return jax.tree.map(lambda x: x[table.space_groups[index]], table.symmetry)
+
+
 def _varied(
     key: Key[Array, ""],
     table: CrystalTable,
@@ -122,7 +127,7 @@ def _varied(
     lattice = table.lattices[index]
     if not variation.strain:
         return lattice, elements
-    symmetry = jax.tree.map(lambda x: x[table.space_groups[index]], table.symmetry)
+    symmetry = _symmetry_of(table, index)
     strained = strained_lattice(strain_key, lattice, symmetry, variation.strain)
     has_room = jnp.abs(unit_cell_volume(strained)) <= max_volume
     return jnp.where(has_room, strained, lattice), elements
@@ -164,9 +169,7 @@ def _crystals(
         elements=elements,
         occupancies=occupancies,
         b_iso=jnp.zeros((count, size)),
-        symmetry=jax.tree.map(
-            lambda x: jnp.asarray(x)[table.space_groups[index]], table.symmetry
-        ),
+        symmetry=_symmetry_of(table, index),
     )
 
 
@@ -209,9 +212,11 @@ def crystal_patterns(
     )(jax.random.split(variation_key, batch_size), index)
 
     def cost(index, lattice):
-        symmetry = jax.tree.map(lambda x: x[table.space_groups[index]], table.symmetry)
         return simulation_cost(
-            lattice, symmetry, table.atoms[index], simulation.diffractometer
+            lattice,
+            _symmetry_of(table, index),
+            table.atoms[index],
+            simulation.diffractometer,
         )
 
     def simulate(batch):
