@@ -21,9 +21,9 @@ import spglib
 from tqdm import tqdm
 
 from xrdjax.crystals.crystal import Crystal
-from xrdjax.crystals.prior import Limits, Prior, make_prior
-from xrdjax.crystals.sampling import draw_groups, sample_crystals
-from xrdjax.crystals.sites import sites_to_crystal
+from xrdjax.prior.prior import Limits, Prior, make_prior
+from xrdjax.prior.sampling import draw_groups, sample_crystals
+from xrdjax.prior.sites import sites_to_crystal
 
 SYMPREC = 1e-3  # angstrom
 BATCH = 1000

@@ -31,13 +31,13 @@ from experiments.prior_figure import (
 )
 from xrdjax.crystals.cif import read_crystals
 from xrdjax.crystals.crystal import Structure
-from xrdjax.crystals.prior import make_prior
-from xrdjax.crystals.sampling import draw_groups, sample_crystals
-from xrdjax.crystals.sites import sites_to_structure
-from xrdjax.crystals.statistics import Statistics, load_statistics, read_provenance
 from xrdjax.crystals.structure_types import Analysis, analyse_all, split_by_type
-from xrdjax.crystals.survey import select
 from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.prior.fit import select
+from xrdjax.prior.prior import make_prior
+from xrdjax.prior.sampling import draw_groups, sample_crystals
+from xrdjax.prior.sites import sites_to_structure
+from xrdjax.prior.tables import Statistics, load_statistics, read_provenance
 
 BATCH = 1000
 

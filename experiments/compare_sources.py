@@ -37,7 +37,7 @@ from experiments.compare_sources_table import one_result, table
 from experiments.processes import Execute, Processes, ended_together
 from xrdjax.config import CONFIG_FILE
 from xrdjax.errors import InputError, exit_on_input_error
-from xrdjax.report import write_text
+from xrdjax.evaluation.report import write_text
 
 DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "compare_sources.py"
 ANALYSES = "crystals.npz"

@@ -11,10 +11,10 @@ import numpy as np
 from experiments.generator_stages import Bench
 from experiments.stopwatch import time_runs
 from xrdjax.crystals.asymmetric_unit import lattice_from_cell
-from xrdjax.crystals.sites import Sites
-from xrdjax.crystals.space_groups import space_group
-from xrdjax.crystals.wyckoff import wyckoff_positions
-from xrdjax.pipeline import simulate_sites
+from xrdjax.patterns.pipeline import simulate_sites
+from xrdjax.prior.sites import Sites
+from xrdjax.symmetry.space_groups import space_group
+from xrdjax.symmetry.wyckoff import wyckoff_positions
 
 # A triclinic and an orthorhombic group, with cells of edges 5 : 6 : 7.
 CELLS = {2: (5, 6, 7, 80, 95, 105), 62: (5, 6, 7, 90, 90, 90)}

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from xrdjax.crystals.crystal import SAME_ATOM, Structure, expand_sites
 from xrdjax.crystals.elements import ATOMIC_VOLUMES, SYMBOLS
 from xrdjax.crystals.lattices import reciprocal_lattice
-from xrdjax.crystals.space_groups import space_group
+from xrdjax.symmetry.space_groups import space_group
 
 
 @dataclass(frozen=True, eq=False)

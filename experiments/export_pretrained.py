@@ -12,12 +12,12 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from xrdjax import report
-from xrdjax.checkpoints import STATISTICS, load_run
-from xrdjax.crystals.statistics import read_provenance
+from xrdjax.checkpoints.writer import STATISTICS, load_run
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.evaluate import evaluate_run
-from xrdjax.pretrained import (
+from xrdjax.evaluation import report
+from xrdjax.prior.tables import read_provenance
+from xrdjax.run import (
     PRETRAINED,
     WEIGHTS,
     add_checkpoint_flag,

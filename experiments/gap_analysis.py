@@ -25,22 +25,22 @@ from jaxtyping import Bool, Float, Int
 from experiments.gap_answers import answer_groups, answer_structures
 from experiments.gap_report import draw_gap, to_markdown
 from experiments.redrawn_crystals import Redrawn, What, redraw
-from xrdjax import report
-from xrdjax.checkpoints import STATISTICS, Run
-from xrdjax.crystals.analyses import known_crystals
-from xrdjax.crystals.prior import make_prior
-from xrdjax.crystals.sampling import draw_groups
-from xrdjax.crystals.statistics import read_provenance
+from xrdjax.checkpoints.writer import STATISTICS, Run
 from xrdjax.errors import InputError, exit_on_input_error
-from xrdjax.metrics import mean_over_types, proportion, top_k_hits
-from xrdjax.pretrained import (
+from xrdjax.evaluation import report
+from xrdjax.evaluation.metrics import mean_over_types, proportion, top_k_hits
+from xrdjax.known.analyses import known_crystals
+from xrdjax.known.selection import Selection, select_crystals, split_of
+from xrdjax.patterns.sources import crystal_limits
+from xrdjax.prior.prior import make_prior
+from xrdjax.prior.sampling import draw_groups
+from xrdjax.prior.tables import read_provenance
+from xrdjax.run import (
     add_checkpoint_flag,
     add_network_flags,
     is_weights,
     load_network,
 )
-from xrdjax.real_crystals import Selection, select_crystals, split_of
-from xrdjax.sources import crystal_limits
 
 TITLES = {
     "unchanged": "held-out crystals, unchanged",

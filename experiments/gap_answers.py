@@ -8,15 +8,15 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 from tqdm import tqdm
 
-from xrdjax.checkpoints import Run
-from xrdjax.classify import classify
+from xrdjax.checkpoints.writer import Run
 from xrdjax.config import make_simulation
 from xrdjax.crystals.crystal import Structure
-from xrdjax.crystals.prior import Limits, Prior
-from xrdjax.crystals.sampling import sample_crystals
-from xrdjax.diffraction.batches import Simulation
-from xrdjax.diffraction.profiles import ProfileGrid, profile_grid
-from xrdjax.pipeline import patterns_of_structures, simulate_sites
+from xrdjax.diffraction.kernel import Simulation
+from xrdjax.evaluation.predict import classify_patterns
+from xrdjax.instrument.profiles import ProfileGrid, profile_grid
+from xrdjax.patterns.pipeline import patterns_of_structures, simulate_sites
+from xrdjax.prior.prior import Limits, Prior
+from xrdjax.prior.sampling import sample_crystals
 
 # Known crystals simulated at once: they are sorted by size among themselves.
 _BATCH = 1024
@@ -43,7 +43,9 @@ def answer_structures(
         patterns = patterns_of_structures(
             structures[batch], simulation, sizes_nm[batch]
         )
-        answers.append(classify(run, patterns, run.config.evaluation.batch_size))
+        answers.append(
+            classify_patterns(run, patterns, run.config.evaluation.batch_size)
+        )
     return np.concatenate(answers)
 
 
@@ -95,5 +97,5 @@ def answer_groups(
             simulation,
             limits,
         )
-        answers.append(classify(run, np.asarray(patterns), size))
+        answers.append(classify_patterns(run, np.asarray(patterns), size))
     return np.concatenate(answers)[: len(groups)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from xrdjax import report
+from xrdjax.evaluation import report
 
 _BLUE = "#0072B2"  # of Okabe and Ito
 _DPI = 160

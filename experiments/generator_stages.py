@@ -11,27 +11,27 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
 from experiments.stopwatch import Timing, measure, peak_resident_mib, pin
-from xrdjax.chunks import map_in_chunks
 from xrdjax.crystals.crystal import Crystal
-from xrdjax.crystals.prior import DEFAULT_LIMITS, Limits, Prior, make_prior
-from xrdjax.crystals.sampling import draw_groups, sample_crystals
-from xrdjax.crystals.sites import Sites
 from xrdjax.devices import AXIS, global_mesh, per_device
-from xrdjax.diffraction.batches import Simulation, chunk_reflections
-from xrdjax.diffraction.profiles import (
+from xrdjax.diffraction.kernel import Simulation, chunk_reflections
+from xrdjax.instrument.profiles import (
     ProfileGrid,
     broaden,
     normalise,
     profile_grid,
     scherrer_sigma,
 )
-from xrdjax.pipeline import (
+from xrdjax.ops.chunks import map_in_chunks
+from xrdjax.patterns.pipeline import (
     DEFAULT_SIMULATION,
     place_atoms,
     simulate_sites,
     sites_cost,
     synthetic_patterns,
 )
+from xrdjax.prior.prior import DEFAULT_LIMITS, Limits, Prior, make_prior
+from xrdjax.prior.sampling import draw_groups, sample_crystals
+from xrdjax.prior.sites import Sites
 
 # Keys of the batches that the repeats take in turn.
 SEED = 20

@@ -24,10 +24,10 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from xrdjax.checkpoint_files import CHECKPOINTS
-from xrdjax.checkpoints import Run, load_run
+from xrdjax.checkpoints.records import CHECKPOINTS
+from xrdjax.checkpoints.writer import Run, load_run
 from xrdjax.errors import InputError, exit_on_input_error
-from xrdjax.metrics_log import METRICS_FILE
+from xrdjax.training.log import METRICS_FILE
 
 STEPS = 600
 SETTINGS = {

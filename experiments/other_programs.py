@@ -13,7 +13,7 @@ import numpy as np
 from experiments.stopwatch import pin
 from xrdjax.crystals.crystal import Structure, expand_sites
 from xrdjax.crystals.elements import SYMBOLS
-from xrdjax.diffraction.diffractometer import Diffractometer
+from xrdjax.instrument.diffractometer import Diffractometer
 
 
 class _TooLong(Exception):

@@ -13,9 +13,9 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.crystal_traits import Traits
 from xrdjax.crystals.elements import SYMBOLS
-from xrdjax.crystals.space_groups import space_group
-from xrdjax.figures import symbol
-from xrdjax.metrics import CRYSTAL_SYSTEMS
+from xrdjax.evaluation.metrics import CRYSTAL_SYSTEMS
+from xrdjax.evaluation.plots import symbol
+from xrdjax.symmetry.space_groups import space_group
 
 # Known and drawn crystals, in colours of Okabe and Ito.
 _COLOURS = ("#0072B2", "#D55E00")

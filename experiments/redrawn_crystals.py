@@ -14,13 +14,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from xrdjax.crystals.crystal import SAME_ATOM, Structure
-from xrdjax.crystals.draws import draw_lattice
 from xrdjax.crystals.lattices import symmetric_lattice
-from xrdjax.crystals.prior import Prior
-from xrdjax.crystals.space_groups import space_group
 from xrdjax.crystals.structure_types import analyse_all
-from xrdjax.crystals.wyckoff import WyckoffPosition, wyckoff_positions
 from xrdjax.errors import InputError
+from xrdjax.prior.draws import draw_lattice
+from xrdjax.prior.prior import Prior
+from xrdjax.symmetry.space_groups import space_group
+from xrdjax.symmetry.wyckoff import WyckoffPosition, wyckoff_positions
 
 # Draws for one crystal before it is given up.
 MAX_TRIES = 20

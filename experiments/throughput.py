@@ -38,8 +38,8 @@ from experiments.stopwatch import circumstances, cores, peak_device_mib
 from experiments.throughput_figure import STAGES, draw_throughput
 from experiments.training_step import time_training
 from xrdjax.crystals.crystal import Structure
-from xrdjax.crystals.sites import sites_to_structure
 from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.prior.sites import sites_to_structure
 
 # PyXtal: crystals that are asked for, and seconds after which one is given up.
 _PYXTAL_CRYSTALS = 48

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from xrdjax.figures import symbol
+from xrdjax.evaluation.plots import symbol
 
 # Colours of Okabe and Ito.
 _COLOURS = ("#0072B2", "#D55E00")

@@ -15,9 +15,9 @@ from experiments.generator_stages import SEED
 from experiments.stopwatch import Timing, measure
 from xrdjax import devices
 from xrdjax.config import make_generator, make_model
-from xrdjax.crystals.statistics import load_statistics
 from xrdjax.models.resnet import init_params
-from xrdjax.train_step import Draw, init_state, make_optimizer, make_train_steps
+from xrdjax.prior.tables import load_statistics
+from xrdjax.training.step import Draw, init_state, make_optimizer, make_train_steps
 
 # Diffractograms a step of the full networks where the device is a CPU.
 _SMALL_BATCH = 16

@@ -6,9 +6,9 @@ import numpy as np
 
 from xrdjax.crystals.asymmetric_unit import lattice_from_cell
 from xrdjax.crystals.crystal import Structure
-from xrdjax.crystals.prior import Limits
-from xrdjax.crystals.space_groups import space_group
-from xrdjax.crystals.symmetry_search import reference_operations
+from xrdjax.prior.prior import Limits
+from xrdjax.symmetry.search import reference_operations
+from xrdjax.symmetry.space_groups import space_group
 
 # Of drawn crystals; with the same limits and batch, all tests share one program.
 LIMITS = Limits(max_volume=1500.0, max_sites=24)

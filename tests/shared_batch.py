@@ -11,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from xrdjax import answers, devices
-from xrdjax.crystals.gallery import gallery
-from xrdjax.diffraction.batches import Simulation
-from xrdjax.diffraction.diffractometer import Diffractometer
+from xrdjax import devices
+from xrdjax.crystals.textbook import gallery
+from xrdjax.diffraction.kernel import Simulation
+from xrdjax.evaluation import answers
+from xrdjax.instrument.diffractometer import Diffractometer
 from xrdjax.models.resnet import ResNet
-from xrdjax.pipeline import patterns_of_structures
-from xrdjax.train_step import init_state, make_optimizer, make_train_steps
+from xrdjax.patterns.pipeline import patterns_of_structures
+from xrdjax.training.step import init_state, make_optimizer, make_train_steps
 
 POINTS, GROUPS, BATCH, STEPS = 64, 4, 8, 20
 MODEL = ResNet((1,), False, outputs=GROUPS, width=4, groups=2)

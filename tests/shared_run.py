@@ -3,7 +3,6 @@
 python tests/shared_run.py WORKDIR DEVICES [ADDRESS PROCESSES PROCESS]
 """
 
-import runpy
 import sys
 import warnings
 from pathlib import Path
@@ -11,17 +10,17 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from repository import get_config
 
-from xrdjax import checkpoints, devices, evaluate, train
+from xrdjax import devices, evaluate
+from xrdjax.checkpoints import writer as checkpoints
 from xrdjax.crystals.cif import Reading
-from xrdjax.crystals.gallery import gallery
+from xrdjax.crystals.textbook import gallery
 from xrdjax.errors import InputError
 from xrdjax.models.resnet import ResNet
+from xrdjax.training import loop as train
 
 POINTS = 64
-get_config = runpy.run_path(str(Path(__file__).parents[1] / "configs/resnet.py"))[
-    "get_config"
-]
 
 
 def small_model(config, outputs):

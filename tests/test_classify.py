@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from xrdjax.checkpoints import Run
-from xrdjax.classify import __main__ as command_line
-from xrdjax.classify import classify, most_probable
+from xrdjax import classify as command_line
+from xrdjax.checkpoints.writer import Run
 from xrdjax.errors import InputError
+from xrdjax.evaluation.predict import classify_patterns, most_probable
 
 GROUPS = np.array([2, 14, 62, 166, 194, 225])
 POINTS = 851
@@ -60,7 +60,7 @@ def measured(tmp_path):
 
 def test_probabilities_add_up_and_follow_the_patterns(run):
     rows = [3, 0, 5, 5, 1, 2, 4]
-    probabilities = classify(run, patterns_of(rows), batch_size=3)
+    probabilities = classify_patterns(run, patterns_of(rows), batch_size=3)
     assert probabilities.shape == (7, 6)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
     assert probabilities.argmax(axis=1).tolist() == rows
@@ -68,31 +68,31 @@ def test_probabilities_add_up_and_follow_the_patterns(run):
 
 def test_the_batch_size_changes_nothing_and_the_network_compiles_once(run):
     patterns = patterns_of([3, 0, 5, 5, 1])
-    whole = classify(run, patterns, batch_size=5)
+    whole = classify_patterns(run, patterns, batch_size=5)
     run.model.shapes.clear()
-    parts = classify(run, patterns, batch_size=2)
+    parts = classify_patterns(run, patterns, batch_size=2)
     np.testing.assert_allclose(parts, whole, rtol=1e-6)
     assert run.model.shapes == [(2, POINTS)]
 
 
 def test_no_patterns_give_no_probabilities(run):
-    assert classify(run, np.zeros((0, POINTS), np.float32)).shape == (0, 6)
+    assert classify_patterns(run, np.zeros((0, POINTS), np.float32)).shape == (0, 6)
 
 
 def test_patterns_on_another_grid_are_refused(run):
     with pytest.raises(InputError, match="grid of 851 points"):
-        classify(run, np.zeros((2, 500), np.float32))
+        classify_patterns(run, np.zeros((2, 500), np.float32))
 
 
 def test_patterns_that_are_not_finite_are_refused(run):
     with pytest.raises(InputError, match="patterns hold"):
-        classify(run, np.full((2, POINTS), np.nan, np.float32))
+        classify_patterns(run, np.full((2, POINTS), np.nan, np.float32))
 
 
 def test_a_network_that_diverged_is_named(run):
     broken = Run(run.config, run.model, jnp.float32(jnp.nan), None, 40, GROUPS)
     with pytest.raises(InputError, match="diverged"):
-        classify(broken, patterns_of([1]))
+        classify_patterns(broken, patterns_of([1]))
 
 
 def test_the_most_probable_come_first(run):

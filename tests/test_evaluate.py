@@ -6,7 +6,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from xrdjax import evaluate
-from xrdjax.checkpoints import Run
+from xrdjax.checkpoints.writer import Run
 from xrdjax.crystals.cif import Failure, Reading, read_text, write_cif
 from xrdjax.errors import InputError
 

@@ -2,10 +2,10 @@ import os
 import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from absl.testing import flagsaver
+from repository import ROOT
 
 from xrdjax import main
 from xrdjax.config import check_config
@@ -13,7 +13,6 @@ from xrdjax.config import check_config
 # ml_collections 1.1 still loads configuration files this way.
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 
-ROOT = Path(__file__).parents[1]
 CONFIG = f"--config={ROOT / 'configs/resnet.py'}"
 MISTAKES = {
     "a field that is misspelt": (

@@ -3,21 +3,20 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import gemmi
 import numpy as np
 import pytest
 from examples import DRAWN, LIMITS
 from oracles.adapters import atoms_of, structure_from_gemmi
+from repository import ROOT
 
 import xrdjax.sample
-from xrdjax.crystals.sampling import sample_crystals
-from xrdjax.crystals.statistics import load_statistics
-from xrdjax.crystals.symmetry_search import find_symmetry
+from xrdjax.prior.sampling import sample_crystals
+from xrdjax.prior.tables import load_statistics
 from xrdjax.sample import main
+from xrdjax.symmetry.search import find_symmetry
 
-ROOT = Path(__file__).parents[1]
 # Limits and number as in other tests, so that the compiled program is shared.
 SMALL = [
     f"--count={DRAWN}",

@@ -4,20 +4,19 @@ import csv
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from repository import ROOT
 
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import write_cif
 from xrdjax.crystals.crystal import to_crystal
-from xrdjax.crystals.gallery import gallery
-from xrdjax.diffraction.diffractometer import Diffractometer
+from xrdjax.crystals.textbook import gallery
 from xrdjax.diffraction.powder import powder_lines, powder_pattern
+from xrdjax.instrument.diffractometer import Diffractometer
 from xrdjax.simulate import main
 
-ROOT = Path(__file__).parents[1]
 # A short grid, so that a run takes no time.
 RANGE = ["--two_theta_min=20", "--two_theta_max=60", "--step=0.04"]
 GRID = Diffractometer(1.5406, 20.0, 60.0, 1001)

@@ -8,8 +8,8 @@ import pytest
 
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import write_cif
-from xrdjax.crystals.statistics import load_statistics, read_provenance
 from xrdjax.crystals.structure_types import split_by_type
+from xrdjax.prior.tables import load_statistics, read_provenance
 from xrdjax.statistics import main
 
 HALITE = ["225 AB 4 4"] * 8

@@ -10,11 +10,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from xrdjax.crystals.cif import write_cif
-from xrdjax.crystals.gallery import gallery, gallery_names
+from xrdjax.crystals.textbook import gallery, gallery_names
 
-ROOT = Path(__file__).parents[1]
 # Of a trained network; where none is in the checkout, empty files stand for it.
 PRETRAINED = (
     "LICENSE",
@@ -29,8 +29,8 @@ import sys
 from pathlib import Path
 
 import xrdjax
-from xrdjax.crystals.statistics import read_provenance
-from xrdjax.crystals.wyckoff import wyckoff_table
+from xrdjax.prior.tables import read_provenance
+from xrdjax.symmetry.wyckoff import wyckoff_table
 from xrdjax.simulate import main
 
 assert Path(xrdjax.__file__).is_relative_to(sys.prefix), xrdjax.__file__

@@ -1,19 +1,15 @@
 """A run that needs no crystals: python tests/tiny_run.py WORKDIR CACHE."""
 
-import runpy
 import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 from jax.experimental.compilation_cache import compilation_cache
+from repository import get_config
 
-from xrdjax.train import train
+from xrdjax.training.loop import train
 
 POINTS = 64
-get_config = runpy.run_path(str(Path(__file__).parents[1] / "configs/resnet.py"))[
-    "get_config"
-]
 
 
 def draw(key, tables, batch_size):

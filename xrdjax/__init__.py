@@ -4,23 +4,27 @@ The names here are those that notebooks and scripts need; everything else is in
 `xrdjax.crystals`, `xrdjax.diffraction` and `xrdjax.models`.
 """
 
-from xrdjax.checkpoints import load_run
-from xrdjax.classify import classify
+from xrdjax.checkpoints.writer import load_run
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import read_crystals, write_cif
 from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
-from xrdjax.crystals.gallery import gallery, gallery_names
-from xrdjax.crystals.prior import Limits, make_prior
-from xrdjax.crystals.sampling import draw_groups, sample_crystal, sample_crystals
-from xrdjax.crystals.sites import Sites, sites_to_crystal, sites_to_structure
-from xrdjax.crystals.statistics import group_index, load_statistics
-from xrdjax.diffraction.diffractometer import Diffractometer
+from xrdjax.crystals.textbook import gallery, gallery_names
 from xrdjax.diffraction.powder import powder_lines, powder_pattern
-from xrdjax.diffraction.profiles import profile_grid
 from xrdjax.errors import InputError
-from xrdjax.patterns import read_pattern, resample
-from xrdjax.pipeline import Simulation, patterns_of_structures, synthetic_patterns
-from xrdjax.pretrained import load_pretrained
+from xrdjax.evaluation.predict import classify_patterns
+from xrdjax.instrument.diffractometer import Diffractometer
+from xrdjax.instrument.profiles import profile_grid
+from xrdjax.measured.text import read_pattern, resample
+from xrdjax.patterns.pipeline import (
+    Simulation,
+    patterns_of_structures,
+    synthetic_patterns,
+)
+from xrdjax.prior.prior import Limits, make_prior
+from xrdjax.prior.sampling import draw_groups, sample_crystal, sample_crystals
+from xrdjax.prior.sites import Sites, sites_to_crystal, sites_to_structure
+from xrdjax.prior.tables import group_index, load_statistics
+from xrdjax.run import load_pretrained
 
 __version__ = "0.1.0"
 __all__ = [
@@ -31,7 +35,7 @@ __all__ = [
     "Simulation",
     "Sites",
     "Structure",
-    "classify",
+    "classify_patterns",
     "draw_groups",
     "gallery",
     "gallery_names",

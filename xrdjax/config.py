@@ -17,16 +17,16 @@ import ml_collections
 from flax import linen as nn
 from jaxtyping import Array
 
-from xrdjax.crystals.prior import Limits, Prior, make_prior
-from xrdjax.crystals.statistics import Statistics
 from xrdjax.devices import DISTRIBUTED
-from xrdjax.diffraction.batches import Simulation
-from xrdjax.diffraction.diffractometer import Diffractometer
-from xrdjax.diffraction.profiles import ProfileGrid, profile_grid
+from xrdjax.diffraction.kernel import Simulation
 from xrdjax.errors import InputError
+from xrdjax.instrument.diffractometer import Diffractometer
+from xrdjax.instrument.profiles import ProfileGrid, profile_grid
 from xrdjax.models import park_cnn, resnet
-from xrdjax.pipeline import synthetic_patterns
-from xrdjax.train_step import Draw
+from xrdjax.patterns.pipeline import synthetic_patterns
+from xrdjax.prior.prior import Limits, Prior, make_prior
+from xrdjax.prior.tables import Statistics
+from xrdjax.training.step import Draw
 
 CONFIG_FILE = "config.json"
 

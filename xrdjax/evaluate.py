@@ -18,8 +18,13 @@ from pathlib import Path
 import jax
 from jax.sharding import Mesh
 
-from xrdjax import devices, report
-from xrdjax.answers import (
+from xrdjax import devices
+from xrdjax.checkpoints.writer import STATISTICS, Run
+from xrdjax.crystals.cif import Reading
+from xrdjax.crystals.textbook import gallery_structures
+from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.evaluation import report
+from xrdjax.evaluation.answers import (
     Answers,
     Draw,
     Simulate,
@@ -27,28 +32,24 @@ from xrdjax.answers import (
     answer_synthetic,
     generators,
 )
-from xrdjax.checkpoints import STATISTICS, Run
-from xrdjax.crystals.analyses import AnalysedCrystals, known_crystals
-from xrdjax.crystals.cif import Reading
-from xrdjax.crystals.gallery import gallery_structures
-from xrdjax.crystals.splits import Split
-from xrdjax.crystals.statistics import read_provenance
-from xrdjax.errors import InputError, exit_on_input_error
-from xrdjax.pretrained import (
+from xrdjax.evaluation.report_figures import draw_report_figures
+from xrdjax.known.analyses import AnalysedCrystals, known_crystals
+from xrdjax.known.selection import (
+    SPLITS,
+    about_crystals,
+    choose_split,
+    select_crystals,
+)
+from xrdjax.known.splits import Split
+from xrdjax.patterns.sources import crystal_limits
+from xrdjax.prior.tables import read_provenance
+from xrdjax.run import (
     PRETRAINED,
     add_checkpoint_flag,
     add_network_flags,
     is_weights,
     load_network,
 )
-from xrdjax.real_crystals import (
-    SPLITS,
-    about_crystals,
-    choose_split,
-    select_crystals,
-)
-from xrdjax.report_figures import draw_report_figures
-from xrdjax.sources import crystal_limits
 
 
 def _crystal_set(

@@ -14,7 +14,7 @@ from ml_collections import config_flags
 from xrdjax import devices
 from xrdjax.config import expected_value
 from xrdjax.errors import InputError, exit_on_input_error
-from xrdjax.train import train, train_and_evaluate
+from xrdjax.training.loop import train, train_and_evaluate
 
 FLAGS = flags.FLAGS
 

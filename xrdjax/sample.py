@@ -14,11 +14,11 @@ import numpy as np
 from tqdm import tqdm
 
 from xrdjax.crystals.cif import write_cif
-from xrdjax.crystals.prior import Limits, make_prior
-from xrdjax.crystals.sampling import draw_groups, sample_crystals
-from xrdjax.crystals.sites import sites_to_structure
-from xrdjax.crystals.statistics import group_index, load_statistics
 from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.prior.prior import Limits, make_prior
+from xrdjax.prior.sampling import draw_groups, sample_crystals
+from xrdjax.prior.sites import sites_to_structure
+from xrdjax.prior.tables import group_index, load_statistics
 
 # Crystals drawn by one call of the compiled program.
 _BATCH = 256

@@ -16,12 +16,12 @@ import numpy as np
 
 from xrdjax.crystals.cif import read_crystals
 from xrdjax.crystals.crystal import Structure, to_crystal
-from xrdjax.crystals.gallery import gallery
-from xrdjax.diffraction.diffractometer import CU_K_ALPHA, Diffractometer
+from xrdjax.crystals.textbook import gallery
 from xrdjax.diffraction.powder import Lines, powder_lines, profile_of_lines
-from xrdjax.diffraction.profiles import profile_grid
 from xrdjax.errors import InputError, exit_on_input_error
-from xrdjax.figures import draw_pattern
+from xrdjax.evaluation.plots import draw_pattern
+from xrdjax.instrument.diffractometer import CU_K_ALPHA, Diffractometer
+from xrdjax.instrument.profiles import profile_grid
 
 
 def _parser() -> argparse.ArgumentParser:

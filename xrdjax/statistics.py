@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from xrdjax.crystals.analyses import known_crystals, save_analyses
 from xrdjax.crystals.cif import Failure
-from xrdjax.crystals.space_groups import space_group
-from xrdjax.crystals.splits import KINDS, Split, members
-from xrdjax.crystals.statistics import Statistics, save_statistics
 from xrdjax.crystals.structure_types import Analysis, split_by_type
-from xrdjax.crystals.survey import compute_statistics, select
 from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.known.analyses import known_crystals, save_analyses
+from xrdjax.known.splits import KINDS, Split, members
+from xrdjax.prior.fit import compute_statistics, select
+from xrdjax.prior.tables import Statistics, save_statistics
+from xrdjax.symmetry.space_groups import space_group
 
 
 def _parser() -> argparse.ArgumentParser:

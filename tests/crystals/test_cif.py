@@ -15,9 +15,9 @@ from xrdjax.crystals import cif
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import read_crystals, read_text, write_cif
 from xrdjax.crystals.crystal import Structure
-from xrdjax.crystals.operations import parse_operations
-from xrdjax.crystals.space_groups import SPACE_GROUPS
 from xrdjax.errors import InputError
+from xrdjax.symmetry.operations import parse_operations
+from xrdjax.symmetry.space_groups import SPACE_GROUPS
 
 CELLS = {
     "triclinic": (6.1, 7.3, 8.9, 81.0, 97.0, 103.0),

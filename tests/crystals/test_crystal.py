@@ -16,9 +16,9 @@ from xrdjax.crystals.crystal import (
     to_crystal,
 )
 from xrdjax.crystals.elements import IT92, SYMBOLS
-from xrdjax.crystals.operations import parse_operations
-from xrdjax.crystals.space_groups import SPACE_GROUPS, symmetry
 from xrdjax.errors import InputError
+from xrdjax.symmetry.operations import parse_operations
+from xrdjax.symmetry.space_groups import SPACE_GROUPS, symmetry
 
 AVOGADRO = 0.602214076  # 1e24 / mol: angstrom^3 to cm^3
 

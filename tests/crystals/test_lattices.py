@@ -16,7 +16,7 @@ from xrdjax.crystals.lattices import (
     symmetric_lattice,
     unit_cell_volume,
 )
-from xrdjax.crystals.space_groups import space_group
+from xrdjax.symmetry.space_groups import space_group
 
 
 def _random_cells(count: int) -> np.ndarray:

@@ -13,11 +13,11 @@ from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import read_text
 from xrdjax.crystals.crystal import Structure, expand_sites
 from xrdjax.crystals.lattices import reciprocal_lattice
-from xrdjax.crystals.space_groups import SPACE_GROUPS, space_group
 from xrdjax.crystals.structure_types import analyse, analyse_all
-from xrdjax.crystals.symmetry_search import reference_operations
-from xrdjax.crystals.wyckoff import wyckoff_positions
 from xrdjax.errors import InputError
+from xrdjax.symmetry.search import reference_operations
+from xrdjax.symmetry.space_groups import SPACE_GROUPS, space_group
+from xrdjax.symmetry.wyckoff import wyckoff_positions
 
 
 def _crystal(name, number, cell, sites, **options):

@@ -14,7 +14,7 @@ from oracles.adapters import atoms_of, crystal_of, lines_of, structure_from_gemm
 
 from xrdjax.crystals.cif import read_crystals
 from xrdjax.crystals.crystal import Structure
-from xrdjax.crystals.gallery import gallery_structures
+from xrdjax.crystals.textbook import gallery_structures
 from xrdjax.diffraction.powder import powder_pattern
 
 

@@ -7,15 +7,15 @@ import pytest
 from examples import general_structure
 
 from xrdjax.crystals.crystal import Crystal, to_crystal
-from xrdjax.crystals.gallery import gallery
-from xrdjax.diffraction.diffractometer import Diffractometer
+from xrdjax.crystals.textbook import gallery
 from xrdjax.diffraction.powder import (
     powder_lines,
     powder_pattern,
     profile_of_lines,
 )
-from xrdjax.diffraction.profiles import profile_grid
 from xrdjax.errors import InputError
+from xrdjax.instrument.diffractometer import Diffractometer
+from xrdjax.instrument.profiles import profile_grid
 
 DIFFRACTOMETER = Diffractometer(1.5406, 15.0, 60.0, 1501)
 ROOM = 256

@@ -13,7 +13,6 @@ from oracles import powder
 from oracles.adapters import lines_of, structure_of
 
 from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
-from xrdjax.crystals.space_groups import symmetry
 from xrdjax.diffraction.reflections import (
     INDEX_LIMIT,
     Box,
@@ -23,6 +22,7 @@ from xrdjax.diffraction.reflections import (
     index_box,
     unpack_miller,
 )
+from xrdjax.symmetry.space_groups import symmetry
 
 # Symmorphic, of the full symmetry of its lattice, without any absence.
 SYMMORPHIC = {

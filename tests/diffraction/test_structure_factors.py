@@ -9,14 +9,14 @@ from examples import general_structure
 
 from xrdjax.crystals.crystal import Crystal, to_crystal
 from xrdjax.crystals.elements import IT92, SYMBOLS
-from xrdjax.crystals.gallery import gallery
 from xrdjax.crystals.lattices import inverse_spacing
-from xrdjax.crystals.space_groups import space_group
+from xrdjax.crystals.textbook import gallery
 from xrdjax.diffraction.structure_factors import (
     form_factors,
     scattering_powers,
     structure_factors,
 )
+from xrdjax.symmetry.space_groups import space_group
 
 SIZE = 64
 factors = jax.jit(structure_factors)

@@ -12,9 +12,9 @@ from experiments.crystal_traits import Traits, measure, shortest_distance
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import write_cif
 from xrdjax.crystals.elements import ATOMIC_VOLUMES, atomic_number
-from xrdjax.crystals.gallery import gallery
-from xrdjax.crystals.statistics import load_statistics, read_provenance
 from xrdjax.crystals.structure_types import analyse, split_by_type
+from xrdjax.crystals.textbook import gallery
+from xrdjax.prior.tables import load_statistics, read_provenance
 
 KNOWN = ("quartz", "halite", "rutile", "calcite", "spinel", "anatase", "corundum")
 

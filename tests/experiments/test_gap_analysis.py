@@ -1,26 +1,22 @@
 """The gap analysis as a whole, on crystals of the gallery and an untrained network."""
 
 import json
-import runpy
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from repository import get_config
 
 from experiments import gap_analysis, gap_answers
-from xrdjax import checkpoints
+from xrdjax.checkpoints import writer as checkpoints
 from xrdjax.config import make_model, write_config
 from xrdjax.crystals.cif import write_cif
-from xrdjax.crystals.gallery import gallery
-from xrdjax.crystals.prior import make_prior
-from xrdjax.crystals.statistics import load_statistics, read_provenance, save_statistics
+from xrdjax.crystals.textbook import gallery
 from xrdjax.models.resnet import init_params
+from xrdjax.prior.prior import make_prior
+from xrdjax.prior.tables import load_statistics, read_provenance, save_statistics
 
-get_config = runpy.run_path(str(Path(__file__).parents[2] / "configs/resnet.py"))[
-    "get_config"
-]
 FIXED = ("halite", "fluorite", "diamond")  # cubic, without free coordinates
 NAMES = (*FIXED, "rutile", "corundum")
 

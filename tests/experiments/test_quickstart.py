@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import xrdjax
-from xrdjax.checkpoints import Run
+from xrdjax.checkpoints.writer import Run
 
 NOTEBOOK = Path(__file__).parents[2] / "experiments" / "quickstart.ipynb"
 CELLS = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]

@@ -13,14 +13,14 @@ from experiments.redrawn_crystals import (
     wyckoff_position,
 )
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
-from xrdjax.crystals.gallery import gallery
 from xrdjax.crystals.lattices import metric_tensor
-from xrdjax.crystals.prior import make_prior
-from xrdjax.crystals.space_groups import space_group
-from xrdjax.crystals.statistics import group_index, load_statistics
 from xrdjax.crystals.structure_types import analyse
-from xrdjax.crystals.wyckoff import wyckoff_positions
+from xrdjax.crystals.textbook import gallery
 from xrdjax.errors import InputError
+from xrdjax.prior.prior import make_prior
+from xrdjax.prior.tables import group_index, load_statistics
+from xrdjax.symmetry.space_groups import space_group
+from xrdjax.symmetry.wyckoff import wyckoff_positions
 
 STATISTICS = load_statistics()
 GROUPS = np.asarray(STATISTICS.space_groups)

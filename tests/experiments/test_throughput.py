@@ -16,10 +16,10 @@ from experiments.other_programs import time_pymatgen, time_pyxtal
 from experiments.stopwatch import Timing, measure, peak_resident_mib, time_runs
 from experiments.throughput import compare, main, table
 from experiments.throughput_figure import STAGES, draw_throughput
-from xrdjax.crystals.gallery import gallery
-from xrdjax.crystals.sites import sites_to_crystal, sites_to_structure
-from xrdjax.diffraction.diffractometer import PAPER_DIFFRACTOMETER
+from xrdjax.crystals.textbook import gallery
 from xrdjax.diffraction.reflections import find_reflections
+from xrdjax.instrument.diffractometer import PAPER_DIFFRACTOMETER
+from xrdjax.prior.sites import sites_to_crystal, sites_to_structure
 
 PARTS = (*STAGES, "simulate_sites", "synthetic_patterns")
 

@@ -11,9 +11,9 @@ from oracles.prior import draw_crystal
 from oracles.symmetry import spglib_group
 from oracles.two_samples import Sample
 
-from xrdjax.crystals.prior import Limits, Prior
-from xrdjax.crystals.sampling import Counts, draw_groups, sample_crystals
-from xrdjax.crystals.sites import Sites, sites_to_crystal
+from xrdjax.prior.prior import Limits, Prior
+from xrdjax.prior.sampling import Counts, draw_groups, sample_crystals
+from xrdjax.prior.sites import Sites, sites_to_crystal
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzA"
 BATCH = 1000

@@ -8,8 +8,8 @@ import numpy as np
 from xrdjax.crystals.crystal import Structure
 from xrdjax.crystals.elements import SYMBOLS, atomic_number
 from xrdjax.crystals.lattices import lattice_from_parameters
-from xrdjax.crystals.space_groups import space_group as reference_setting
 from xrdjax.errors import InputError
+from xrdjax.symmetry.space_groups import space_group as reference_setting
 
 # A site this near its own image, angstrom, is written with rounded coordinates
 # (0.333 for 1/3 is 0.02 angstrom off in a long cell) and belongs on the special

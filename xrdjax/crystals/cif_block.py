@@ -15,8 +15,8 @@ from xrdjax.crystals.asymmetric_unit import checked_structure, lattice_from_cell
 from xrdjax.crystals.crystal import Structure
 from xrdjax.crystals.elements import SYMBOLS, atomic_number
 from xrdjax.crystals.lattices import reciprocal_lattice
-from xrdjax.crystals.operations import Operations, named_operations, parse_operations
 from xrdjax.errors import InputError
+from xrdjax.symmetry.operations import Operations, named_operations, parse_operations
 
 _OPERATIONS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
 _HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")

@@ -15,8 +15,8 @@ from jaxtyping import Array, Float, Int
 
 from xrdjax.crystals.elements import SYMBOLS
 from xrdjax.crystals.lattices import parameters_from_lattice, unit_cell_volume
-from xrdjax.crystals.space_groups import MAX_CENTRING, MAX_OPERATIONS, Symmetry
 from xrdjax.errors import InputError
+from xrdjax.symmetry.space_groups import MAX_CENTRING, MAX_OPERATIONS, Symmetry
 
 # Images of one site closer than this are the same atom, angstrom.
 SAME_ATOM = 0.01

@@ -27,9 +27,9 @@ from jaxtyping import Bool
 
 from xrdjax.crystals.cif import Failure
 from xrdjax.crystals.crystal import SAME_ATOM, Structure, expand_sites
-from xrdjax.crystals.space_groups import space_group
-from xrdjax.crystals.symmetry_search import find_symmetry, reference_operations
 from xrdjax.errors import InputError
+from xrdjax.symmetry.search import find_symmetry, reference_operations
+from xrdjax.symmetry.space_groups import space_group
 
 # Below this many crystals, starting processes takes longer than the analysis.
 _CRYSTALS_WORTH_PROCESSES = 1000

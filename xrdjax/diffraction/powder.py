@@ -11,15 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.lattices import inverse_spacing
-from xrdjax.diffraction.diffractometer import PAPER_DIFFRACTOMETER, Diffractometer
 from xrdjax.diffraction.intensities import line_intensities
-from xrdjax.diffraction.profiles import (
-    ProfileGrid,
-    add_lines,
-    line_heights,
-    profile,
-    profile_grid,
-)
 from xrdjax.diffraction.reflections import (
     INDEX_LIMIT,
     find_reflections,
@@ -27,6 +19,14 @@ from xrdjax.diffraction.reflections import (
 )
 from xrdjax.diffraction.structure_factors import structure_factors
 from xrdjax.errors import InputError
+from xrdjax.instrument.diffractometer import PAPER_DIFFRACTOMETER, Diffractometer
+from xrdjax.instrument.profiles import (
+    ProfileGrid,
+    add_lines,
+    line_heights,
+    profile,
+    profile_grid,
+)
 
 # Lines that `powder_lines` makes room for at most; they take about 1 GB.
 _MOST = 2**22

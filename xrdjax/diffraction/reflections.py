@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.lattices import inverse_spacing
-from xrdjax.crystals.space_groups import Symmetry
+from xrdjax.symmetry.space_groups import Symmetry
 
 # An index is packed in ten bits, so that |h|, |k|, |l| < 512 and the order of
 # packed keys is the lexicographic order of (h, k, l).

@@ -8,7 +8,7 @@ from jaxtyping import Array, Complex, Float
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.elements import IT92
 from xrdjax.crystals.lattices import inverse_spacing
-from xrdjax.phases import cos_sin_turns
+from xrdjax.ops.phases import cos_sin_turns
 
 # Atoms whose phases are summed in one pass.
 ATOM_BLOCK = 8

@@ -1,0 +1,79 @@
+"""Splits of known crystals into parts, by structure type or by name."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from xrdjax.crystals.structure_types import analyse, split_by_type
+from xrdjax.crystals.textbook import gallery
+from xrdjax.errors import InputError
+from xrdjax.known.splits import PARTS, VALIDATION, Split, members
+
+TYPES, OF_EACH = 500, 6
+
+
+@pytest.fixture(scope="module")
+def analyses():
+    """As many crystals of each of many types; all have the atoms of halite."""
+    halite = analyse(gallery("halite"))
+
+    def crystal(kind, i):
+        standard = dataclasses.replace(halite.standard, name=f"{kind}-{i}.cif")
+        return dataclasses.replace(halite, standard=standard, type_key=f"type {kind}")
+
+    return [crystal(*ki) for ki in itertools.product(range(TYPES), range(OF_EACH))]
+
+
+@pytest.mark.parametrize("kind", ["type", "random"])
+def test_every_crystal_is_known_or_for_validation_or_for_the_test(analyses, kind):
+    split = Split(0.3, 5, kind)
+    parts = {part: members(analyses, split, part) for part in PARTS}
+    known, held_out = parts["statistics"], parts["held_out"]
+    np.testing.assert_array_equal(known, ~held_out)
+    np.testing.assert_array_equal(parts["validation"] ^ parts["test"], held_out)
+    assert not np.any(parts["validation"] & parts["test"])
+    count = TYPES if kind == "type" else TYPES * OF_EACH
+    for part, whole, share in [("held_out", 1, 0.3), ("validation", 0.3, VALIDATION)]:
+        expected = share * whole
+        spread = (expected * (1 - expected) / count) ** 0.5
+        assert abs(parts[part].mean() - expected) < 4 * spread
+
+
+def test_a_split_by_type_keeps_types_whole_in_every_part(analyses):
+    split = Split(0.3, 5)
+    for part in PARTS:
+        inside = members(analyses, split, part).reshape(TYPES, OF_EACH)
+        np.testing.assert_array_equal(inside.all(axis=1), inside.any(axis=1))
+    keys = [a.type_key for a in analyses]
+    np.testing.assert_array_equal(
+        members(analyses, split, "held_out"), split_by_type(keys, 0.3, 5)
+    )
+
+
+def test_a_random_split_parts_crystals_of_one_type(analyses):
+    inside = members(analyses, Split(0.3, 5, "random"), "held_out")
+    inside = inside.reshape(TYPES, OF_EACH)
+    # a type has all its crystals on one side with 0.3^6 + 0.7^6 = 0.118
+    mixed = np.mean(inside.any(axis=1) & ~inside.all(axis=1))
+    assert abs(mixed - 0.882) < 4 * (0.882 * 0.118 / TYPES) ** 0.5
+
+
+def test_a_random_split_depends_on_names_only(analyses):
+    split = Split(0.3, 5, "random")
+    whole = members(analyses, split, "validation")
+    np.testing.assert_array_equal(
+        members(analyses[::-1], split, "validation"), whole[::-1]
+    )
+    other = [dataclasses.replace(a, type_key="another") for a in analyses]
+    np.testing.assert_array_equal(members(other, split, "validation"), whole)
+
+
+def test_what_is_no_split_or_part_is_refused(analyses):
+    with pytest.raises(InputError, match="by 'name', expected type or random"):
+        members(analyses, Split(0.2, 0, "name"), "test")
+    with pytest.raises(InputError, match="no part 'train' of a split: expected stat"):
+        members(analyses, Split(0.2, 0), "train")
+    with pytest.raises(InputError, match="held_out is 20"):
+        members([], Split(20, 0), "test")

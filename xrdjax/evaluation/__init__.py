@@ -1,0 +1,1 @@
+"""How good a network is: answers, figures of merit, report, plots."""

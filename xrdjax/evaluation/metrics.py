@@ -1,0 +1,203 @@
+"""How good a ranking of space groups is: pure functions of arrays, on the host.
+
+`probabilities` [n, K] holds one row a pattern and one column a class; the columns
+follow `space_groups` [K], the groups a network was trained on. `labels` [n] are
+rows of `space_groups`.
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from xrdjax.symmetry.space_groups import space_group
+
+CRYSTAL_SYSTEMS = (
+    "triclinic",
+    "monoclinic",
+    "orthorhombic",
+    "tetragonal",
+    "trigonal",
+    "hexagonal",
+    "cubic",
+)
+
+
+class Proportion(NamedTuple):
+    """A share of successes with its 95 % interval; NaN where there were no trials."""
+
+    hits: int
+    count: int  # type: ignore[assignment]  # in place of tuple.count
+    fraction: float
+    low: float
+    high: float
+
+
+def wilson_interval(
+    hits: int, count: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Score interval of a binomial proportion.
+
+    (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)
+    Wilson, J. Am. Stat. Assoc. 22, 209 (1927).
+
+    Args:
+        hits: successes.
+        count: trials, independent of each other; 0 gives (NaN, NaN).
+        confidence: coverage of the two-sided interval.
+    """
+    if count == 0:
+        return math.nan, math.nan
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    p = hits / count
+    centre = p + z**2 / (2 * count)
+    spread = z * math.sqrt(p * (1 - p) / count + (z / (2 * count)) ** 2)
+    scale = 1 + z**2 / count
+    # At p = 0 and p = 1 one end is exact; rounding may carry it past by 1e-17.
+    low = 0.0 if hits == 0 else (centre - spread) / scale
+    high = 1.0 if hits == count else (centre + spread) / scale
+    return low, high
+
+
+def proportion(hits: Bool[np.ndarray, " n"]) -> Proportion:
+    """Share of True in `hits`, with its 95 % Wilson interval."""
+    successes, count = int(np.sum(hits)), int(np.size(hits))
+    fraction = successes / count if count else math.nan
+    return Proportion(successes, count, fraction, *wilson_interval(successes, count))
+
+
+def top_k_hits(
+    probabilities: Float[np.ndarray, "n K"], labels: Int[np.ndarray, " n"], k: int
+) -> Bool[np.ndarray, " n"]:
+    """Whether each label is among the k most probable classes.
+
+    Equal probabilities rank in the order of the columns, so that a constant
+    answer is not counted as right for every crystal.
+    """
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    return (order == labels[:, None]).any(axis=1)
+
+
+def crystal_system_rows(space_groups: Collection[int]) -> Int[np.ndarray, " K"]:
+    """Index of each group's crystal system in `CRYSTAL_SYSTEMS`."""
+    systems = [space_group(int(n)).crystal_system for n in space_groups]
+    return np.array([CRYSTAL_SYSTEMS.index(s) for s in systems], dtype=np.int64)
+
+
+def enantiomorph_rows(space_groups: Collection[int]) -> Int[np.ndarray, " K"]:
+    """Class of each group once the 11 enantiomorphic pairs are one class each.
+
+    A group and its mirror image have the same powder pattern, so no method that
+    sees only the pattern can tell them apart. The class of a pair is the row of
+    its first member; a group whose partner is absent stays alone.
+    """
+    row_of = {int(n): row for row, n in enumerate(space_groups)}
+    partners = [space_group(n).enantiomorph for n in row_of]
+    rows = [
+        min(row, row_of.get(p, row)) if p is not None else row
+        for row, p in enumerate(partners)
+    ]
+    return np.array(rows, dtype=np.int64)
+
+
+def merge_classes(
+    probabilities: Float[np.ndarray, "n K"], classes: Int[np.ndarray, " K"]
+) -> Float[np.ndarray, "n K"]:
+    """Sums the probabilities of the columns that share a class; [n, K] as before.
+
+    Column `classes[k]` receives column k; columns that are no class of their own
+    are left at zero.
+    """
+    merged = np.zeros_like(probabilities)
+    for column, target in enumerate(classes):
+        merged[:, target] += probabilities[:, column]
+    return merged
+
+
+def confusion_matrix(
+    true: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"], size: int
+) -> Int[np.ndarray, "size size"]:
+    """Counts of (true row, predicted column)."""
+    counts = np.zeros((size, size), dtype=np.int64)
+    np.add.at(counts, (true, predicted), 1)
+    return counts
+
+
+def mean_over_types(
+    hits: Bool[np.ndarray, " n"], type_keys: Sequence[str]
+) -> tuple[float, int]:
+    """Mean over structure types of the share of hits within each, and their number.
+
+    Crystals of one type stand or fall together, so a few crowded types can carry
+    the plain share; here each type weighs the same.
+    """
+    if len(type_keys) == 0:
+        return math.nan, 0
+    _, index = np.unique(np.asarray(type_keys), return_inverse=True)
+    shares = np.bincount(index, weights=hits) / np.bincount(index)
+    return float(shares.mean()), len(shares)
+
+
+def score(
+    probabilities: Float[np.ndarray, "n K"],
+    labels: Int[np.ndarray, " n"],
+    space_groups: Collection[int],
+    frequencies: Float[np.ndarray, " K"],
+) -> dict:
+    """All that is reported about one set of patterns, ready for JSON.
+
+    The baseline answers every pattern with the groups in the order of their
+    frequency; it is what a method must beat to have seen anything.
+
+    Args:
+        probabilities: [n, K] the network's answer.
+        labels: [n] row of the true group.
+        space_groups: [K] number of the group in each column.
+        frequencies: [K] relative frequency of each group in the statistics.
+    """
+    systems = crystal_system_rows(space_groups)
+    classes = enantiomorph_rows(space_groups)
+    baseline = np.broadcast_to(np.asarray(frequencies), probabilities.shape)
+    top1 = top_k_hits(probabilities, labels, 1)
+    top5 = top_k_hits(probabilities, labels, 5)
+    confusion = confusion_matrix(
+        systems[labels], systems[probabilities.argmax(axis=1)], len(CRYSTAL_SYSTEMS)
+    )
+
+    def pair(rows: np.ndarray) -> dict:
+        return {
+            "top1": proportion(top1[rows])._asdict(),
+            "top5": proportion(top5[rows])._asdict(),
+        }
+
+    merged = top_k_hits(merge_classes(probabilities, classes), classes[labels], 1)
+    merged_baseline = top_k_hits(merge_classes(baseline, classes), classes[labels], 1)
+    right_system = systems[probabilities.argmax(axis=1)] == systems[labels]
+    return {
+        "top1": proportion(top1)._asdict(),
+        "top5": proportion(top5)._asdict(),
+        "top1_enantiomorphs_as_one": proportion(merged)._asdict(),
+        "crystal_system_of_top1": proportion(right_system)._asdict(),
+        "frequency_baseline": {
+            "top1": proportion(top_k_hits(baseline, labels, 1))._asdict(),
+            "top5": proportion(top_k_hits(baseline, labels, 5))._asdict(),
+            "top1_enantiomorphs_as_one": proportion(merged_baseline)._asdict(),
+        },
+        "by_crystal_system": {
+            name: pair(systems[labels] == row)
+            for row, name in enumerate(CRYSTAL_SYSTEMS)
+            if (systems[labels] == row).any()
+        },
+        "by_space_group": [
+            {"space_group": int(number)} | pair(labels == row)
+            for row, number in enumerate(space_groups)
+            if (labels == row).any()
+        ],
+        "confusion_by_crystal_system": {
+            "systems": list(CRYSTAL_SYSTEMS),
+            "counts": confusion.tolist(),
+        },
+    }

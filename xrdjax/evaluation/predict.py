@@ -1,0 +1,84 @@
+"""Space groups of powder patterns; the command is in `__main__`."""
+
+import functools
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Float
+
+from xrdjax.checkpoints.writer import Run
+from xrdjax.config import make_simulation
+from xrdjax.devices import AXIS, local_mesh, per_device
+from xrdjax.errors import InputError
+from xrdjax.models.preprocess import preprocess
+
+
+@functools.partial(jax.jit, static_argnames=("model", "mesh"))
+def _probabilities(model, mesh: Mesh, params, patterns: Float[Array, "B T"]):
+    def share(params, patterns):
+        logits = model.apply({"params": params}, preprocess(patterns))
+        return jax.nn.softmax(logits.astype(np.float32))
+
+    shared = PartitionSpec(AXIS)
+    return per_device(share, mesh, (PartitionSpec(), shared), shared)(params, patterns)
+
+
+def classify_patterns(
+    run: Run,
+    patterns: Float[np.ndarray, "n T"],
+    batch_size: int = 128,
+    mesh: Mesh | None = None,
+) -> Float[np.ndarray, "n K"]:
+    """Probability of each space group of a run, for each pattern.
+
+    Args:
+        run: a trained network; columns of the result follow `run.space_groups`.
+        patterns: [n, T] on the run's grid, divided by their maximum.
+        batch_size: patterns at once on each device; a last, smaller batch is filled
+            up, so that the network is compiled once.
+        mesh: devices of this process that share the work and hold the run's
+            parameters; by default its first one.
+
+    Raises:
+        InputError: the patterns are not on the run's grid, or they or the network's
+            answers are not finite.
+    """
+    points = run.config.points
+    if patterns.ndim != 2 or patterns.shape[1] != points:
+        raise InputError(
+            f"the patterns have shape {patterns.shape}, expected (any, {points}): "
+            f"resample them on the run's grid of {points} points"
+        )
+    if not np.isfinite(patterns).all():
+        raise InputError(
+            "the patterns hold values that are not finite: remove these patterns"
+        )
+    answers = [np.zeros((0, len(run.space_groups)), np.float32)]
+    mesh = mesh or local_mesh(1)
+    batch_size *= mesh.size
+    for start in range(0, len(patterns), batch_size):
+        batch = np.asarray(patterns[start : start + batch_size], np.float32)
+        padding = ((0, batch_size - len(batch)), (0, 0))
+        answer = _probabilities(run.model, mesh, run.params, np.pad(batch, padding))
+        answers.append(np.asarray(answer)[: len(batch)])
+    probabilities = np.concatenate(answers)
+    if not np.isfinite(probabilities).all():
+        raise InputError(
+            f"the network of step {run.step} answers with numbers that are not finite: "
+            "its training has diverged, start it again with a lower learning rate"
+        )
+    return probabilities
+
+
+def grid_deg(run: Run) -> Float[np.ndarray, " T"]:
+    """Two theta of the points that a run's network reads, degrees."""
+    return make_simulation(run.config).diffractometer.two_theta_deg
+
+
+def most_probable(
+    run: Run, probabilities: Float[np.ndarray, " K"], count: int = 5
+) -> list[tuple[int, float]]:
+    """Number and probability of the most probable space groups, best first."""
+    order = np.argsort(-probabilities, kind="stable")[:count]
+    return [(int(run.space_groups[i]), float(probabilities[i])) for i in order]

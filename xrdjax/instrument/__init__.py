@@ -1,0 +1,1 @@
+"""The measurement: radiation, angles, peak profile, specimen."""

@@ -1,0 +1,1 @@
+"""Known crystals: reading collections, splitting, selecting, varying them."""

@@ -1,0 +1,194 @@
+"""Which known crystals a network learns from or is tested on, and why not the others."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from xrdjax.crystals.cif import Failure, Reading
+from xrdjax.crystals.crystal import Structure
+from xrdjax.crystals.structure_types import Analysis
+from xrdjax.errors import InputError
+from xrdjax.known.analyses import AnalysedCrystals, analyse_reading
+from xrdjax.known.splits import Split, members
+
+# Parts of known crystals that a network can be tested on.
+SPLITS = ("held_out", "test", "validation", "all")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Crystals to simulate, and the fate of all that were found.
+
+    Attributes:
+        structures: n crystals, each in the reference setting of its space group.
+        labels: [n] row of each crystal's group among the trained groups.
+        type_keys: n structure types.
+        counts: crystals found, left out for each reason, and "evaluated", which are
+            those taken; all but the first add up to the first.
+        failures: what could not be read or analysed, and why.
+    """
+
+    structures: tuple[Structure, ...]
+    labels: Int[np.ndarray, " n"]
+    type_keys: tuple[str, ...]
+    counts: dict[str, int]
+    failures: tuple[Failure, ...]
+
+
+def split_of(provenance: Mapping) -> Split:
+    """The split that statistics were made with, from their provenance.
+
+    Raises:
+        InputError: the statistics were made from all structure types.
+    """
+    fraction, seed = provenance.get("held_out"), provenance.get("seed")
+    if not fraction or seed is None:
+        raise InputError(
+            "the statistics of this run were made from all structure types, so that "
+            "none is held out: evaluate on all crystals with --split=all"
+        )
+    return Split(float(fraction), int(seed), provenance.get("split", "type"))
+
+
+def choose_split(
+    asked: str | None, provenance: Mapping, chosen_by_crystals: bool
+) -> tuple[Split | None, str]:
+    """Split of the crystals (None: take all), and which part of it is meant.
+
+    Args:
+        asked: name of the part, if one was named.
+        provenance: of the statistics.
+        chosen_by_crystals: whether known crystals chose the checkpoint; those must not
+            test it unless they are asked for.
+
+    Raises:
+        InputError: no such part, or one is asked for and the statistics have none.
+    """
+    if asked not in (None, *SPLITS):
+        raise InputError(f"the split is {asked!r}, expected {', '.join(SPLITS)}")
+    if asked == "all" or (asked is None and not provenance.get("held_out")):
+        return None, "held_out"
+    return split_of(provenance), asked or ("test" if chosen_by_crystals else "held_out")
+
+
+def _reason(split: Split | None, part: str) -> str:
+    """Why a crystal is left out that is not in the part of the split."""
+    if split is None or (part == "held_out" and split.kind == "type"):
+        return "of_types_in_the_statistics"
+    if part == "held_out":
+        return "in_the_statistics"
+    return {
+        "statistics": "held_out",
+        "validation": "not_for_validation",
+        "test": "not_for_the_test",
+    }[part]
+
+
+def select_crystals(
+    crystals: Reading | AnalysedCrystals,
+    space_groups: Collection[int],
+    *,
+    split: Split | None,
+    symprec: float,
+    max_volume: float,
+    max_sites: int,
+    max_edge: float,
+    part: str = "held_out",
+    progress: bool = False,
+) -> Selection:
+    """Sorts crystals into those to simulate and those left out, each for one reason.
+
+    The label is the space group that spglib finds, whatever the file says, and the
+    crystal is taken in that group's reference setting.
+
+    Args:
+        crystals: as read, or analysed with the same symprec.
+        space_groups: [K] groups that the network knows.
+        split: of the crystals into known and held-out ones, to take only one part;
+            None takes all.
+        symprec: tolerance of spglib, angstrom.
+        max_volume: largest conventional cell, cubic angstrom.
+        max_sites: most sites in the asymmetric unit.
+        max_edge: longest edge of the cell, angstrom.
+        part: of the split: "held_out", of it only "validation" or "test", or
+            "statistics", which training may know.
+        progress: whether to show a bar.
+    """
+    if isinstance(crystals, Reading):
+        crystals = analyse_reading(crystals, symprec, progress=progress)
+    analyses = crystals.analyses
+    row_of = {int(number): row for row, number in enumerate(space_groups)}
+    chosen = np.ones(len(analyses), bool)
+    if split is not None:
+        chosen = members(analyses, split, part)
+    failures = (*crystals.unreadable, *crystals.without_symmetry)
+    reason = _reason(split, part)
+    counts = {
+        "found": len(analyses) + len(failures),
+        "unreadable": len(crystals.unreadable),
+        "without_symmetry": len(crystals.without_symmetry),
+        reason: 0,
+        "outside_the_limits": 0,
+        "outside_the_trained_groups": 0,
+        "evaluated": 0,
+    }
+
+    def fits(analysis: Analysis) -> bool:
+        standard = analysis.standard
+        return (
+            standard.volume <= max_volume
+            and analysis.sites[-1] < max_sites
+            and max(standard.unit_cell[:3]) <= max_edge
+        )
+
+    kept: list[Analysis] = []
+    for analysis, is_chosen in zip(analyses, chosen, strict=True):
+        if not is_chosen:
+            counts[reason] += 1
+        elif not fits(analysis):
+            counts["outside_the_limits"] += 1
+        elif analysis.space_group not in row_of:
+            counts["outside_the_trained_groups"] += 1
+        else:
+            counts["evaluated"] += 1
+            kept.append(analysis)
+    return Selection(
+        structures=tuple(a.standard for a in kept),
+        labels=np.array([row_of[a.space_group] for a in kept], dtype=np.int64),
+        type_keys=tuple(a.type_key for a in kept),
+        counts=counts,
+        failures=failures,
+    )
+
+
+_PARTS = {
+    "held_out": "",
+    "test": " and are not among the fifth that is for validation",
+    "validation": " and are among the fifth that is for validation",
+}
+
+
+def about_crystals(path: str, split: Split | None, part: str) -> dict:
+    """Which crystals of a path are taken, for people and for programs."""
+    about = {"path": path, "split": "all"}
+    if split is None:
+        return about | {
+            "title": "known crystals",
+            "description": f"All crystals of `{path}`, whether the statistics were "
+            "made from their structure type or not.",
+        }
+    whose, what = "whose structure type was", "types"
+    if split.kind == "random":
+        whose, what = "that were", "crystals, chosen one by one"
+    return about | {
+        "split": part,
+        "split_kind": split.kind,
+        "held_out_fraction": split.held_out,
+        "split_seed": split.seed,
+        "title": "held-out crystals",
+        "description": f"Known crystals of `{path}` {whose} kept out of the "
+        f"statistics ({100 * split.held_out:g} % of all {what}, seed {split.seed})"
+        f"{_PARTS[part]}; `--split=all` takes the others too.",
+    }

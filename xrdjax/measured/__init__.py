@@ -1,0 +1,1 @@
+"""Measured powder patterns: files, background, the network's grid."""

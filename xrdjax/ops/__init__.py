@@ -1,0 +1,1 @@
+"""Numerical building blocks: safe functions, phases, uneven work in blocks."""

@@ -1,0 +1,1 @@
+"""Batches of labelled powder patterns, from synthetic and known crystals."""

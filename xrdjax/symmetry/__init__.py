@@ -1,0 +1,1 @@
+"""Space groups, their operations and Wyckoff positions, and spglib's search."""
