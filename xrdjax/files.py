@@ -1,17 +1,20 @@
-"""Tables in .npz files: written whole or not at all, and read with plain messages."""
+"""The one way to write a file, whole or not at all, and to read tables of arrays."""
 
+import contextlib
+import errno
 import os
+import secrets
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from xrdjax.errors import InputError
 
-# What numpy and zipfile raise on a file that is cut, altered or something else.
+# What numpy and zipfile raise on a file that is truncated, altered or something else.
 _DAMAGE = (
     ValueError,
     TypeError,
@@ -20,18 +23,30 @@ _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
 )
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def write_npz(path: Path, arrays: Mapping[str, Any], *, overwrite: bool) -> None:
-    """Writes arrays by name, compressed; a reader never sees half of them.
+def write_whole(
+    path: str | Path, write: Callable[[BinaryIO], object], *, overwrite: bool
+) -> None:
+    """Writes a file that a reader, or a kill at any moment, never finds half written.
+
+    The contents go to a hidden file in the same folder and onto the disk, and only
+    then take the name. Permissions are those of any new file (the umask's).
+
+    Args:
+        path: file to write, in a folder that exists.
+        write: writes the contents to the binary file that it is given.
+        overwrite: replace a file that exists.
 
     Raises:
         InputError: the file exists and may not be replaced, or cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         with partial.open("xb") as file:
-            np.savez_compressed(file, **arrays)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         if not overwrite:
@@ -42,40 +57,62 @@ def write_npz(path: Path, arrays: Mapping[str, Any], *, overwrite: bool) -> None
             f"{str(path)!r} exists already: give another file name, or ask to overwrite"
         ) from error
     except OSError as error:
-        raise InputError(
-            f"cannot write {str(path)!r} ({error.strerror}): give a file in a folder "
-            "that exists and that you may write to"
-        ) from error
+        hint = "make room on the disk, and run the same command again"
+        if error.errno not in _FULL:
+            hint = "give a file in a folder that exists and that you may write to"
+        reason = error.strerror or error
+        raise InputError(f"cannot write {str(path)!r} ({reason}): {hint}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # gone, once it has the name
+            partial.unlink()
+
+
+def write_bytes(path: str | Path, contents: bytes, *, overwrite: bool = True) -> None:
+    """Writes bytes to a file; see `write_whole`."""
+    write_whole(path, lambda file: file.write(contents), overwrite=overwrite)
+
+
+def write_text(path: str | Path, text: str, *, overwrite: bool = True) -> None:
+    """Writes text to a file, UTF-8 with the line ends it has; see `write_whole`."""
+    write_bytes(path, text.encode(), overwrite=overwrite)
+
+
+def write_npz(
+    path: str | Path, arrays: Mapping[str, Any], *, overwrite: bool = True
+) -> None:
+    """Writes arrays by name to a file, compressed; see `write_whole`."""
+    write_whole(
+        path, lambda file: np.savez_compressed(file, **arrays), overwrite=overwrite
+    )
 
 
 def read_npz(
-    path: Path, names: Iterable[str], kind: str, mend: str
+    path: str | Path, names: Iterable[str], kind: str, hint: str
 ) -> dict[str, np.ndarray]:
     """Reads the named arrays of a file.
 
     Args:
-        path: of the file.
+        path: file to read.
         names: of the arrays.
         kind: what the file should hold, for messages, such as "statistics".
-        mend: what to do about it, for messages.
+        hint: how to get a file that can be used, for messages.
 
     Raises:
         InputError: no such file, it cannot be read, is damaged or lacks an array.
     """
+    path = Path(path)
     try:
-        # numpy leaves a file open that turns out to be no zip
+        # numpy leaves a file open that turns out not to be a zip
         with path.open("rb") as stream, np.load(stream) as file:
             return {name: file[name] for name in names}
     except FileNotFoundError as error:
-        raise InputError(f"no {kind} file {str(path)!r}: {mend}") from error
+        raise InputError(f"no {kind} file {str(path)!r}: {hint}") from error
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(f"cannot read {str(path)!r} ({reason}): {mend}") from error
+        raise InputError(f"cannot read {str(path)!r} ({reason}): {hint}") from error
     except KeyError as error:
-        raise InputError(f"{str(path)!r} holds no {kind} ({error}): {mend}") from error
+        raise InputError(f"{str(path)!r} holds no {kind} ({error}): {hint}") from error
     except _DAMAGE as error:
         raise InputError(
-            f"{str(path)!r} is damaged or no {kind} file: {mend}"
+            f"{str(path)!r} is damaged or no {kind} file: {hint}"
         ) from error
