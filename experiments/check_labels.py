@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.prior.prior import Limits, Prior, make_prior
-from xrdjax.prior.sampling import draw_groups, sample_crystals
+from xrdjax.prior.sampling import sample_crystals, sample_group_rows
 from xrdjax.prior.sites import sites_to_crystal
 
 SYMPREC = 1e-3  # angstrom
@@ -63,7 +63,7 @@ def found_group(
 def _draw(key: jax.Array, prior: Prior, uniform: bool) -> tuple[np.ndarray, Crystal]:
     """Numbers of the groups [BATCH], and the crystals drawn from them."""
     group_key, crystal_key = jax.random.split(key)
-    groups = draw_groups(group_key, prior, BATCH, uniform=uniform)
+    groups = sample_group_rows(group_key, prior, BATCH, uniform=uniform)
     sites, _ = _sample(crystal_key, prior, groups)
     return np.asarray(sites.space_group), jax.tree.map(
         np.asarray, _expand(sites, prior)

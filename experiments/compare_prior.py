@@ -33,11 +33,12 @@ from xrdjax.crystals.cif import read_crystals
 from xrdjax.crystals.crystal import Structure
 from xrdjax.crystals.structure_types import Analysis, analyse_all, split_by_type
 from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.prior.file import load_statistics, read_provenance
 from xrdjax.prior.fit import select
 from xrdjax.prior.prior import make_prior
-from xrdjax.prior.sampling import draw_groups, sample_crystals
+from xrdjax.prior.sampling import sample_crystals, sample_group_rows
 from xrdjax.prior.sites import sites_to_structure
-from xrdjax.prior.tables import Statistics, load_statistics, read_provenance
+from xrdjax.prior.tables import Statistics
 
 BATCH = 1000
 
@@ -100,7 +101,7 @@ def drawn_crystals(statistics: Statistics, count: int, seed: int) -> list[Struct
     structures: list[Structure] = []
     for key in tqdm(jax.random.split(jax.random.key(seed), -(-count // batch))):
         group_key, crystal_key = jax.random.split(key)
-        groups = draw_groups(group_key, prior, batch)
+        groups = sample_group_rows(group_key, prior, batch)
         sites = jax.tree.map(np.asarray, sample_crystals(crystal_key, prior, groups)[0])
         structures += [
             sites_to_structure(jax.tree.map(lambda leaf, i=i: leaf[i], sites), "drawn")

@@ -7,11 +7,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from xrdjax.patterns.pipeline import simulate_sites
 
 from experiments.generator_stages import Bench
 from experiments.stopwatch import time_runs
 from xrdjax.crystals.asymmetric_unit import lattice_from_cell
-from xrdjax.patterns.pipeline import simulate_sites
 from xrdjax.prior.sites import Sites
 from xrdjax.symmetry.space_groups import space_group
 from xrdjax.symmetry.wyckoff import wyckoff_positions
@@ -47,7 +47,7 @@ def general_sites(
     general = len(wyckoff_positions(number)) - 1
     rng = np.random.default_rng(number)
     one = Sites(
-        group=np.int32(0),
+        group_row=np.int32(0),
         space_group=np.int32(number),
         lattice=lattice.astype(np.float32),
         elements=elements.astype(np.int32),

@@ -16,7 +16,7 @@ from xrdjax.checkpoints.writer import STATISTICS, load_run
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.evaluate import evaluate_run
 from xrdjax.evaluation import report
-from xrdjax.prior.tables import read_provenance
+from xrdjax.prior.file import read_provenance
 from xrdjax.run import (
     PRETRAINED,
     WEIGHTS,

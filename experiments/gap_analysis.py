@@ -21,6 +21,7 @@ from pathlib import Path
 import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from xrdjax.patterns.sources import crystal_limits
 
 from experiments.gap_answers import answer_groups, answer_structures
 from experiments.gap_report import draw_gap, to_markdown
@@ -31,10 +32,9 @@ from xrdjax.evaluation import report
 from xrdjax.evaluation.metrics import mean_over_types, proportion, top_k_hits
 from xrdjax.known.analyses import known_crystals
 from xrdjax.known.selection import Selection, select_crystals, split_of
-from xrdjax.patterns.sources import crystal_limits
+from xrdjax.prior.file import read_provenance
 from xrdjax.prior.prior import make_prior
-from xrdjax.prior.sampling import draw_groups
-from xrdjax.prior.tables import read_provenance
+from xrdjax.prior.sampling import sample_group_rows
 from xrdjax.run import (
     add_checkpoint_flag,
     add_network_flags,
@@ -201,7 +201,7 @@ def analyse_gap(run: Run, selection: Selection, seed: int) -> dict:
         structures = [s for i in kept if (s := crystals.structures[i]) is not None]
         answers[name] = answer_structures(run, structures, sizes_nm, TITLES[name])
     labels = {name: known.labels for name in (*answers, "same_groups")}
-    labels["synthetic"] = np.asarray(draw_groups(keys[3], prior, len(kept)))
+    labels["synthetic"] = np.asarray(sample_group_rows(keys[3], prior, len(kept)))
     for key, name in zip(keys[4:], ("same_groups", "synthetic"), strict=True):
         groups = labels[name].astype(np.int32)
         answers[name] = answer_groups(key, run, prior, groups, sizes_nm, TITLES[name])

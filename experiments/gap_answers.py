@@ -7,14 +7,14 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 from tqdm import tqdm
+from xrdjax.instrument.profiles import ProfileGrid, profile_grid
+from xrdjax.patterns.pipeline import patterns_of_structures, simulate_sites
 
 from xrdjax.checkpoints.writer import Run
 from xrdjax.config import make_simulation
 from xrdjax.crystals.crystal import Structure
 from xrdjax.diffraction.kernel import Simulation
 from xrdjax.evaluation.predict import classify_patterns
-from xrdjax.instrument.profiles import ProfileGrid, profile_grid
-from xrdjax.patterns.pipeline import patterns_of_structures, simulate_sites
 from xrdjax.prior.prior import Limits, Prior
 from xrdjax.prior.sampling import sample_crystals
 

@@ -9,11 +9,6 @@ import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
-
-from experiments.stopwatch import Timing, measure, peak_resident_mib, pin
-from xrdjax.crystals.crystal import Crystal
-from xrdjax.devices import AXIS, global_mesh, per_device
-from xrdjax.diffraction.kernel import Simulation, chunk_reflections
 from xrdjax.instrument.profiles import (
     ProfileGrid,
     broaden,
@@ -21,7 +16,6 @@ from xrdjax.instrument.profiles import (
     profile_grid,
     scherrer_sigma,
 )
-from xrdjax.ops.chunks import map_in_chunks
 from xrdjax.patterns.pipeline import (
     DEFAULT_SIMULATION,
     place_atoms,
@@ -29,8 +23,14 @@ from xrdjax.patterns.pipeline import (
     sites_cost,
     synthetic_patterns,
 )
+
+from experiments.stopwatch import Timing, measure, peak_resident_mib, pin
+from xrdjax.crystals.crystal import Crystal
+from xrdjax.devices import AXIS, global_mesh, per_device
+from xrdjax.diffraction.kernel import Simulation, chunk_reflections
+from xrdjax.ops.chunks import map_in_chunks
 from xrdjax.prior.prior import DEFAULT_LIMITS, Limits, Prior, make_prior
-from xrdjax.prior.sampling import draw_groups, sample_crystals
+from xrdjax.prior.sampling import sample_crystals, sample_group_rows
 from xrdjax.prior.sites import Sites
 
 # Keys of the batches that the repeats take in turn.
@@ -67,7 +67,7 @@ def draw(
 ) -> tuple[Sites, Float[Array, " B"], dict[str, Array]]:
     """Crystals by the groups' frequencies, checked; their sizes; counts of draws."""
     group_key, crystal_key, size_key = jax.random.split(key, 3)
-    groups = draw_groups(group_key, prior, bench.batch)
+    groups = sample_group_rows(group_key, prior, bench.batch)
     sites, counts = sample_crystals(crystal_key, prior, groups, bench.limits)
     low, high = bench.simulation.sizes_nm
     sizes_nm = jax.random.uniform(size_key, (bench.batch,), minval=low, maxval=high)

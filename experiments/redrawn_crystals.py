@@ -17,7 +17,7 @@ from xrdjax.crystals.crystal import SAME_ATOM, Structure
 from xrdjax.crystals.lattices import symmetric_lattice
 from xrdjax.crystals.structure_types import analyse_all
 from xrdjax.errors import InputError
-from xrdjax.prior.draws import draw_lattice
+from xrdjax.prior.draws import sample_lattice
 from xrdjax.prior.prior import Prior
 from xrdjax.symmetry.space_groups import space_group
 from xrdjax.symmetry.wyckoff import WyckoffPosition, wyckoff_positions
@@ -101,7 +101,7 @@ def redraw_coordinates(rng: np.random.Generator, structure: Structure) -> Struct
     return dataclasses.replace(structure, positions=moved[site_of_row.ravel()])
 
 
-_draw_lattices = jax.jit(jax.vmap(draw_lattice, in_axes=(0, None, 0, 0)))
+_sample_lattices = jax.jit(jax.vmap(sample_lattice, in_axes=(0, None, 0, 0)))
 
 
 def redraw_cells(
@@ -123,7 +123,7 @@ def redraw_cells(
     """
     keys = jax.random.split(key, len(structures))
     volumes = np.array([structure.volume for structure in structures], np.float32)
-    drawn = _draw_lattices(keys, prior, groups, volumes)
+    drawn = _sample_lattices(keys, prior, groups, volumes)
     lattices, possible = map(np.asarray, drawn)
 
     def reshape(structure, lattice):

@@ -16,7 +16,7 @@ from experiments.stopwatch import Timing, measure
 from xrdjax import devices
 from xrdjax.config import make_generator, make_model
 from xrdjax.models.resnet import init_params
-from xrdjax.prior.tables import load_statistics
+from xrdjax.prior.file import load_statistics
 from xrdjax.training.step import Draw, init_state, make_optimizer, make_train_steps
 
 # Diffractograms a step of the full networks where the device is a CPU.

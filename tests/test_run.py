@@ -18,7 +18,7 @@ from xrdjax.config import make_model, write_config
 from xrdjax.crystals.textbook import gallery
 from xrdjax.errors import InputError
 from xrdjax.models.resnet import init_params
-from xrdjax.prior.tables import load_statistics, read_provenance, save_statistics
+from xrdjax.prior.file import load_statistics, read_provenance, save_statistics
 from xrdjax.run import WEIGHTS, load_network, load_pretrained, save_weights
 
 STEP = 7

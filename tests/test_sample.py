@@ -12,8 +12,8 @@ from oracles.adapters import atoms_of, structure_from_gemmi
 from repository import ROOT
 
 import xrdjax.sample
+from xrdjax.prior.file import load_statistics
 from xrdjax.prior.sampling import sample_crystals
-from xrdjax.prior.tables import load_statistics
 from xrdjax.sample import main
 from xrdjax.symmetry.search import find_symmetry
 

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 from repository import ROOT
+from xrdjax.instrument.diffractometer import Diffractometer
 
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import write_cif
 from xrdjax.crystals.crystal import to_crystal
 from xrdjax.crystals.textbook import gallery
 from xrdjax.diffraction.powder import powder_lines, powder_pattern
-from xrdjax.instrument.diffractometer import Diffractometer
 from xrdjax.simulate import main
 
 # A short grid, so that a run takes no time.

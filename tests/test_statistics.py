@@ -9,7 +9,7 @@ import pytest
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import write_cif
 from xrdjax.crystals.structure_types import split_by_type
-from xrdjax.prior.tables import load_statistics, read_provenance
+from xrdjax.prior.file import load_statistics, read_provenance
 from xrdjax.statistics import main
 
 HALITE = ["225 AB 4 4"] * 8
@@ -61,7 +61,7 @@ def test_statistics_know_nothing_of_the_types_held_out(folder):
     path = _run(folder, "--held_out=0.5", f"--seed={HALITE_OUT}")
     statistics = load_statistics(path)
     assert statistics.space_groups.tolist() == [221, 225]
-    assert np.diff(statistics.group_rows)[:, 0].tolist() == [5, 4]
+    assert np.diff(statistics.group_ranges)[:, 0].tolist() == [5, 4]
     # no sodium: it is in halite only
     assert np.flatnonzero(statistics.elements[1]).tolist() == [9, 20]
 

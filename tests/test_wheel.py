@@ -29,7 +29,7 @@ import sys
 from pathlib import Path
 
 import xrdjax
-from xrdjax.prior.tables import read_provenance
+from xrdjax.prior.file import read_provenance
 from xrdjax.symmetry.wyckoff import wyckoff_table
 from xrdjax.simulate import main
 

@@ -20,10 +20,11 @@ from xrdjax.patterns.pipeline import (
     patterns_of_structures,
     synthetic_patterns,
 )
+from xrdjax.prior.file import load_statistics
 from xrdjax.prior.prior import Limits, make_prior
-from xrdjax.prior.sampling import draw_groups, sample_crystal, sample_crystals
+from xrdjax.prior.sampling import sample_crystal, sample_crystals, sample_group_rows
 from xrdjax.prior.sites import Sites, sites_to_crystal, sites_to_structure
-from xrdjax.prior.tables import group_index, load_statistics
+from xrdjax.prior.tables import group_row
 from xrdjax.run import load_pretrained
 
 __version__ = "0.1.0"
@@ -36,10 +37,10 @@ __all__ = [
     "Sites",
     "Structure",
     "classify_patterns",
-    "draw_groups",
+    "sample_group_rows",
     "gallery",
     "gallery_names",
-    "group_index",
+    "group_row",
     "load_pretrained",
     "load_run",
     "load_statistics",

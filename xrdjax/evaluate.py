@@ -42,7 +42,7 @@ from xrdjax.known.selection import (
 )
 from xrdjax.known.splits import Split
 from xrdjax.patterns.sources import crystal_limits
-from xrdjax.prior.tables import read_provenance
+from xrdjax.prior.file import read_provenance
 from xrdjax.run import (
     PRETRAINED,
     add_checkpoint_flag,

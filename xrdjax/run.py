@@ -21,7 +21,7 @@ from xrdjax.checkpoints.writer import CHOICES, STATISTICS, Run, load_run
 from xrdjax.config import make_model, read_config, write_config
 from xrdjax.errors import InputError
 from xrdjax.models.resnet import init_params
-from xrdjax.prior.tables import load_statistics, save_statistics
+from xrdjax.prior.file import load_statistics, save_statistics
 
 PRETRAINED = Path(__file__).parent / "data" / "pretrained"
 WEIGHTS = "params.npz"

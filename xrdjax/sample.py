@@ -15,10 +15,11 @@ from tqdm import tqdm
 
 from xrdjax.crystals.cif import write_cif
 from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.prior.file import load_statistics
 from xrdjax.prior.prior import Limits, make_prior
-from xrdjax.prior.sampling import draw_groups, sample_crystals
+from xrdjax.prior.sampling import sample_crystals, sample_group_rows
 from xrdjax.prior.sites import sites_to_structure
-from xrdjax.prior.tables import group_index, load_statistics
+from xrdjax.prior.tables import group_row
 
 # Crystals drawn by one call of the compiled program.
 _BATCH = 256
@@ -80,7 +81,7 @@ def sample(args: argparse.Namespace) -> None:
                 f"--space-group is {args.space_group!r}: expected a number from 1 to "
                 "230, or all"
             )
-        row = group_index(statistics, int(args.space_group))
+        row = group_row(statistics, int(args.space_group))
     folder = _folder(args.out)
     prior = jax.device_put(make_prior(statistics))
     limits = Limits(max_volume=args.max_volume, max_sites=args.max_sites)
@@ -91,7 +92,7 @@ def sample(args: argparse.Namespace) -> None:
             key = jax.random.fold_in(jax.random.key(args.seed), number)
             group_key, crystal_key = jax.random.split(key)
             if row is None:
-                groups = draw_groups(group_key, prior, batch)
+                groups = sample_group_rows(group_key, prior, batch)
             else:
                 groups = jnp.full(batch, row, jnp.int32)
             sites, counts = sample_crystals(crystal_key, prior, groups, limits)

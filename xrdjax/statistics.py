@@ -23,8 +23,9 @@ from xrdjax.crystals.structure_types import Analysis, split_by_type
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.known.analyses import known_crystals, save_analyses
 from xrdjax.known.splits import KINDS, Split, members
+from xrdjax.prior.file import save_statistics
 from xrdjax.prior.fit import compute_statistics, select
-from xrdjax.prior.tables import Statistics, save_statistics
+from xrdjax.prior.tables import Statistics
 from xrdjax.symmetry.space_groups import space_group
 
 
@@ -152,7 +153,7 @@ def _print_summary(
         f"with {len(kept):,} crystals"
     )
     print(f"{'group':14}{'crystals':>10}{'share':>10}")
-    crystals = np.diff(np.asarray(statistics.group_rows))[:, 0]
+    crystals = np.diff(np.asarray(statistics.group_ranges))[:, 0]
     for k in np.argsort(-crystals, kind="stable")[:10]:
         number = int(statistics.space_groups[k])
         name = f"{number} {space_group(number).hermann_mauguin}"

@@ -14,7 +14,7 @@ from xrdjax.checkpoints import writer as checkpoints
 from xrdjax.config import make_model, write_config
 from xrdjax.errors import InputError
 from xrdjax.models.resnet import init_params
-from xrdjax.prior.tables import load_statistics, read_provenance, save_statistics
+from xrdjax.prior.file import load_statistics, read_provenance, save_statistics
 
 
 def _items(value):

@@ -11,11 +11,7 @@ from xrdjax.checkpoints import writer as checkpoints
 from xrdjax.config import make_model, write_config
 from xrdjax.crystals.textbook import gallery
 from xrdjax.models.resnet import init_params
-from xrdjax.prior.tables import (
-    load_statistics,
-    read_provenance,
-    save_statistics,
-)
+from xrdjax.prior.file import load_statistics, read_provenance, save_statistics
 
 
 def test_an_untrained_network_is_evaluated_on_the_programs_own_crystals(

@@ -14,7 +14,7 @@ from xrdjax.crystals.cif import write_cif
 from xrdjax.crystals.elements import ATOMIC_VOLUMES, atomic_number
 from xrdjax.crystals.structure_types import analyse, split_by_type
 from xrdjax.crystals.textbook import gallery
-from xrdjax.prior.tables import load_statistics, read_provenance
+from xrdjax.prior.file import load_statistics, read_provenance
 
 KNOWN = ("quartz", "halite", "rutile", "calcite", "spinel", "anatase", "corundum")
 

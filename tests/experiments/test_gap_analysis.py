@@ -14,8 +14,8 @@ from xrdjax.config import make_model, write_config
 from xrdjax.crystals.cif import write_cif
 from xrdjax.crystals.textbook import gallery
 from xrdjax.models.resnet import init_params
+from xrdjax.prior.file import load_statistics, read_provenance, save_statistics
 from xrdjax.prior.prior import make_prior
-from xrdjax.prior.tables import load_statistics, read_provenance, save_statistics
 
 FIXED = ("halite", "fluorite", "diamond")  # cubic, without free coordinates
 NAMES = (*FIXED, "rutile", "corundum")

@@ -17,8 +17,9 @@ from xrdjax.crystals.lattices import metric_tensor
 from xrdjax.crystals.structure_types import analyse
 from xrdjax.crystals.textbook import gallery
 from xrdjax.errors import InputError
+from xrdjax.prior.file import load_statistics
 from xrdjax.prior.prior import make_prior
-from xrdjax.prior.tables import group_index, load_statistics
+from xrdjax.prior.tables import group_row
 from xrdjax.symmetry.space_groups import space_group
 from xrdjax.symmetry.wyckoff import wyckoff_positions
 
@@ -43,7 +44,7 @@ def redraw_known(prior, what, known=KNOWN, seed=0, **changes):
         jax.random.key(seed),
         [a.standard for a in known],
         [a.type_key for a in known],
-        np.array([group_index(STATISTICS, a.space_group) for a in known]),
+        np.array([group_row(STATISTICS, a.space_group) for a in known]),
         prior,
         what,
         **LIMITS | changes,
@@ -101,7 +102,7 @@ def test_elements_that_share_a_site_still_share_it():
 
 def test_a_new_shape_keeps_volume_group_and_coordinates(prior):
     known = [a.standard for a in KNOWN]
-    rows = np.array([group_index(STATISTICS, s.space_group) for s in known])
+    rows = np.array([group_row(STATISTICS, s.space_group) for s in known])
     for old, new in zip(
         known, redraw_cells(jax.random.key(3), prior, known, rows), strict=True
     ):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from xrdjax.instrument.diffractometer import PAPER_DIFFRACTOMETER
 
 from experiments import throughput
 from experiments.crystal_scaling import CELLS, general_sites, slope
@@ -18,7 +19,6 @@ from experiments.throughput import compare, main, table
 from experiments.throughput_figure import STAGES, draw_throughput
 from xrdjax.crystals.textbook import gallery
 from xrdjax.diffraction.reflections import find_reflections
-from xrdjax.instrument.diffractometer import PAPER_DIFFRACTOMETER
 from xrdjax.prior.sites import sites_to_crystal, sites_to_structure
 
 PARTS = (*STAGES, "simulate_sites", "synthetic_patterns")

@@ -167,7 +167,7 @@ def _draw_volume(rng, statistics, row, sites, atomic_volumes):
     p(f | V) = sum_i K((V - V_i) / h_V) K((f - f_i) / h_f) / sum_i K((V - V_i) / h_V)
     """
     own = sum(position.multiplicity * atomic_volumes[z] for z, position in sites)
-    first, last = statistics["group_rows"][row]
+    first, last = statistics["group_ranges"][row]
     width, noise = statistics["volume_bandwidths"][row]
     exponents = -0.5 * ((own - statistics["atomic_volumes"][first:last]) / width) ** 2
     weights = np.exp(exponents - exponents.max())
@@ -182,7 +182,7 @@ def _draw_lattice(rng, statistics, row, volume):
     None if the parameters are those of no cell.
     """
     system = int(statistics["lattice_systems"][row])
-    first, last = statistics["system_rows"][system]
+    first, last = statistics["system_ranges"][system]
     shape = statistics["shapes"][rng.integers(first, last)].copy()
     noise = statistics["shape_bandwidths"][system] * rng.standard_normal(6)
     match system:

@@ -12,7 +12,7 @@ from oracles.symmetry import spglib_group
 from oracles.two_samples import Sample
 
 from xrdjax.prior.prior import Limits, Prior
-from xrdjax.prior.sampling import Counts, draw_groups, sample_crystals
+from xrdjax.prior.sampling import DrawCounts, sample_crystals, sample_group_rows
 from xrdjax.prior.sites import Sites, sites_to_crystal
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzA"
@@ -29,15 +29,15 @@ def _atoms(sites: Sites, prior: Prior):
     return crystals.positions, crystals.elements
 
 
-def draw_sites(
+def sample_sites(
     seed: int, prior: Prior, count: int, uniform: bool = False
-) -> tuple[Sites, Counts]:
+) -> tuple[Sites, DrawCounts]:
     """Crystals of the package, in batches; NumPy leaves with a leading axis."""
     batches = []
     for key in jax.random.split(jax.random.key(seed), -(-count // BATCH)):
         group_key, crystal_key = jax.random.split(key)
-        groups = draw_groups(group_key, prior, BATCH, uniform=uniform)
-        batch = _sample(crystal_key, prior, groups)
+        rows = sample_group_rows(group_key, prior, BATCH, uniform=uniform)
+        batch = _sample(crystal_key, prior, rows)
         batches.append(jax.tree.map(np.asarray, batch))
     sites = jax.tree.map(
         lambda *leaves: np.concatenate(leaves)[:count], *(sites for sites, _ in batches)
@@ -51,7 +51,7 @@ def _rows(sites: Sites, rows: slice) -> Sites:
 
 
 def sample_of_package(sites: Sites) -> Sample:
-    """What the two-sample tests compare, of `draw_sites`."""
+    """What the two-sample tests compare, of `sample_sites`."""
     lengths = (sites.elements > 0).sum(axis=1)
     return Sample(
         np.asarray(sites.space_group),
@@ -93,7 +93,7 @@ def mislabelled(sites: Sites, prior: Prior) -> list[tuple[int, tuple | None]]:
         For each, the group that it was drawn from, and what spglib finds.
     """
     wrong = []
-    for first in range(0, len(sites.group), BATCH):
+    for first in range(0, len(sites.group_row), BATCH):
         batch = _rows(sites, slice(first, first + BATCH))
         positions, elements = map(np.asarray, _atoms(batch, prior))
         for number, lattice, atoms, zs in zip(

@@ -20,7 +20,7 @@ from xrdjax.patterns.pipeline import (
     synthetic_patterns,
 )
 from xrdjax.prior.prior import Prior, make_prior
-from xrdjax.prior.sampling import draw_groups, sample_crystals
+from xrdjax.prior.sampling import sample_group_rows, sample_crystals
 from xrdjax.prior.sites import Sites, sites_to_crystal
 
 SIMULATION = Simulation(
@@ -63,7 +63,7 @@ def synthetic(prior):
 def drawn(prior) -> tuple[Sites, np.ndarray]:
     """The crystals of the same key, and their crystallite sizes."""
     group_key, crystal_key, size_key = jax.random.split(jax.random.key(5), 3)
-    groups = draw_groups(group_key, prior, DRAWN)
+    groups = sample_group_rows(group_key, prior, DRAWN)
     sites, _ = sample_crystals(crystal_key, prior, groups, LIMITS)
     sizes_nm = jax.random.uniform(size_key, (DRAWN,), minval=20.0, maxval=100.0)
     return sites, np.asarray(sizes_nm)
@@ -87,7 +87,7 @@ def test_drawn_crystals_have_the_patterns_that_each_has_alone(prior, synthetic, 
     """And so each label belongs to its pattern."""
     patterns, labels, _ = synthetic
     sites, sizes_nm = drawn
-    np.testing.assert_array_equal(labels, sites.group)
+    np.testing.assert_array_equal(labels, sites.group_row)
     for i in range(DRAWN):
         one = jax.tree.map(lambda leaf, i=i: leaf[i], sites)
         crystal = _to_crystal(one, prior, max_atoms=256)
@@ -99,7 +99,7 @@ def test_drawn_crystals_have_the_patterns_that_each_has_alone(prior, synthetic, 
 
 def test_labels_are_the_rows_of_the_groups_that_the_crystals_have(prior, drawn):
     sites, _ = drawn
-    numbers = prior.statistics.space_groups[np.asarray(sites.group)]
+    numbers = prior.statistics.space_groups[np.asarray(sites.group_row)]
     np.testing.assert_array_equal(numbers, sites.space_group)
     assert len(set(numbers.tolist())) > 10
 

@@ -16,7 +16,7 @@ from xrdjax.known.splits import Split, members
 from xrdjax.known.variations import Variation
 from xrdjax.patterns import sources
 from xrdjax.patterns.sources import mix, training_crystals
-from xrdjax.prior.tables import load_statistics
+from xrdjax.prior.file import load_statistics
 from xrdjax.training.loop import train
 
 

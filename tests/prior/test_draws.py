@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from examples import DRAWN, LIMITS
 
-from xrdjax.prior.draws import MAX_EDGE, choose, draw_sites
+from xrdjax.prior.draws import MAX_EDGE, choose, sample_sites
 from xrdjax.prior.prior import Prior, make_prior
-from xrdjax.prior.sampling import draw_groups, sample_crystal, sample_crystals
+from xrdjax.prior.sampling import sample_crystal, sample_crystals, sample_group_rows
 from xrdjax.prior.sites import Sites
-from xrdjax.prior.tables import group_index
 from xrdjax.symmetry.wyckoff import wyckoff_positions
 
 DRAWS = 4096
@@ -39,7 +38,7 @@ def draws(prior) -> Draws:
     groups = jnp.arange(DRAWS) % len(prior.statistics.space_groups)
     draw = jax.jit(
         jax.vmap(
-            lambda key, group, prior: draw_sites(key, prior, group, LIMITS),
+            lambda key, group, prior: sample_sites(key, prior, group, LIMITS),
             in_axes=(0, 0, None),
         )
     )
@@ -94,7 +93,7 @@ def test_elements_and_letters_are_those_that_the_group_is_known_with(draws, prio
     statistics = prior.statistics
     for i in np.flatnonzero(draws.possible):
         elements, letters = occupied(draws.sites, i)
-        group = draws.sites.group[i]
+        group = draws.sites.group_row[i]
         assert np.all(statistics.elements[group, elements] > 0)
         assert np.all(statistics.wyckoff[group, letters] > 0)
         _, per_element = np.unique(elements, return_counts=True)
@@ -137,13 +136,13 @@ def test_volume_is_the_sum_of_atomic_volumes_times_a_known_packing_factor(draws,
     """Known ones of the group, give or take five kernel widths."""
     statistics = prior.statistics
     for i in np.flatnonzero(draws.possible):
-        group = draws.sites.group[i]
+        group = draws.sites.group_row[i]
         elements, letters = occupied(draws.sites, i)
         number = draws.sites.space_group[i]
         multiplicities = prior.wyckoff.multiplicity[number, letters]
         atoms = np.sum(multiplicities * prior.atomic_volumes[elements])
         factor = np.linalg.det(draws.sites.lattice[i].astype(float)) / atoms
-        first, last = statistics.group_rows[group]
+        first, last = statistics.group_ranges[group]
         known = statistics.packing_factors[first:last]
         reach = 5 * statistics.volume_bandwidths[group, 1]
         assert known.min() - reach < factor < known.max() + reach
@@ -159,7 +158,7 @@ def test_coordinates_fill_the_unit_interval(draws):
 def test_groups_come_out_as_they_were_asked_for(sampled, prior):
     groups, sites, counts = sampled
     assert counts.exhausted == 0
-    np.testing.assert_array_equal(sites.group, groups)
+    np.testing.assert_array_equal(sites.group_row, groups)
     np.testing.assert_array_equal(
         sites.space_group, prior.statistics.space_groups[groups]
     )
@@ -204,14 +203,9 @@ def test_another_key_draws_other_crystals_and_the_same_key_the_same(sampled, pri
 def test_one_crystal_is_drawn_under_jit_and_vmap_and_given_up_after_its_tries(prior):
     """One try each, of which some fail."""
     keys = jax.random.split(jax.random.key(3), 40)
-    row = group_index(prior.statistics, 204)
     limits = dataclasses.replace(LIMITS, max_tries=1)
 
-    @jax.jit
-    def draw(keys, prior):
-        return jax.vmap(lambda key: sample_crystal(key, prior, row, limits))(keys)
-
-    sites, counts = draw(keys, prior)
+    sites, counts = jax.vmap(lambda key: sample_crystal(key, prior, 204, limits))(keys)
     assert sites.elements.shape == (40, LIMITS.max_sites)
     np.testing.assert_array_equal(sites.space_group, 204)
     assert len(np.unique(np.asarray(sites.lattice)[:, 0, 0])) == 40
@@ -225,7 +219,7 @@ def test_one_crystal_is_drawn_under_jit_and_vmap_and_given_up_after_its_tries(pr
 @pytest.mark.parametrize("uniform", [False, True])
 def test_groups_are_drawn_by_frequency_or_alike(prior, uniform):
     count = 200_000
-    groups = draw_groups(jax.random.key(4), prior, count, uniform=uniform)
+    groups = sample_group_rows(jax.random.key(4), prior, count, uniform=uniform)
     shares = np.bincount(groups, minlength=len(prior.statistics.space_groups)) / count
     known = prior.statistics.frequencies
     expected = np.full_like(known, 1 / len(known)) if uniform else known

@@ -74,7 +74,7 @@ def test_a_hand_count_of_six_crystals(few):
     # halite: one site of each kind on a and one on b
     np.testing.assert_allclose(statistics.wyckoff[2, :2], [0.5, 0.5])
     titanium, oxygen = ATOMIC_VOLUMES[[22, 8]]
-    rows = slice(*statistics.group_rows[1])
+    rows = slice(*statistics.group_ranges[1])
     own = 2 * titanium + 4 * oxygen
     np.testing.assert_allclose(statistics.atomic_volumes[rows], [own], rtol=1e-6)
     volume = 4.59**2 * 2.96
@@ -90,8 +90,8 @@ def test_crystals_lie_in_rows_by_lattice_system_and_group(few):
     statistics = compute_statistics(few, min_crystals=1)
     names = [LATTICE_SYSTEMS[i] for i in statistics.lattice_systems]
     assert names == ["monoclinic", "tetragonal", "cubic"]
-    assert statistics.group_rows.tolist() == [[0, 2], [2, 3], [3, 6]]
-    for name, rows in zip(LATTICE_SYSTEMS, statistics.system_rows, strict=True):
+    assert statistics.group_ranges.tolist() == [[0, 2], [2, 3], [3, 6]]
+    for name, rows in zip(LATTICE_SYSTEMS, statistics.system_ranges, strict=True):
         expected = {"monoclinic": [0, 2], "tetragonal": [2, 3], "cubic": [3, 6]}
         assert rows.tolist() == expected.get(name, [rows[0]] * 2)
 
@@ -250,7 +250,7 @@ def test_statistics_agree_with_a_count_of_the_columns_of_the_files(shared_data):
             assert found == pytest.approx(share, abs=1e-6)
         own = [sum(m * ATOMIC_VOLUMES[z] for z, m in s) for _, _, s in members]
         order = np.argsort(own)
-        rows = slice(*statistics.group_rows[k])
+        rows = slice(*statistics.group_ranges[k])
         np.testing.assert_allclose(
             statistics.atomic_volumes[rows], np.array(own)[order], rtol=1e-5
         )

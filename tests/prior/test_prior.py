@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from xrdjax.crystals.elements import ATOMIC_VOLUMES
+from xrdjax.prior.file import load_statistics
 from xrdjax.prior.prior import DEFAULT_LIMITS, Limits, Prior, make_prior
-from xrdjax.prior.tables import load_statistics
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_each_group_has_its_own_crystals_in_their_order(prior):
     statistics = prior.statistics
     assert prior.volumes.shape == prior.packing.shape
     assert len(prior.volumes) == len(statistics.space_groups)
-    for row, (first, last) in enumerate(statistics.group_rows):
+    for row, (first, last) in enumerate(statistics.group_ranges):
         count = last - first
         volumes = prior.volumes[row].ravel()
         factors = prior.packing[row].ravel()
@@ -41,7 +41,7 @@ def test_each_group_has_its_own_crystals_in_their_order(prior):
 
 
 def test_rows_are_no_longer_than_the_largest_group_needs(prior):
-    largest = np.diff(prior.statistics.group_rows).max()
+    largest = np.diff(prior.statistics.group_ranges).max()
     rows, columns = prior.volumes.shape[1:]
     assert (rows - 1) * columns < largest <= rows * columns
 

@@ -9,9 +9,9 @@ from oracles.prior import MAX_SITES, MAX_VOLUME, statistics_dict
 from oracles.symmetry import lattice_system, positions
 
 from xrdjax.crystals.elements import ATOMIC_VOLUMES
+from xrdjax.prior.file import load_statistics
 from xrdjax.prior.prior import Prior, make_prior
 from xrdjax.prior.sites import Sites
-from xrdjax.prior.tables import load_statistics
 
 # A p-value below this, after Bonferroni's correction, is taken for a difference. The
 # seeds are fixed: a test that passes goes on passing until the sampler changes.
@@ -31,7 +31,7 @@ class Drawn(NamedTuple):
 def drawn() -> Drawn:
     statistics = load_statistics()
     prior = make_prior(statistics)
-    sites, counts = sampled.draw_sites(0, prior, 20000)
+    sites, counts = sampled.sample_sites(0, prior, 20000)
     assert counts.exhausted == 0
     sample = sampled.sample_of_package(sites)
     return Drawn(prior, sites, sample, statistics_dict(statistics))
@@ -88,7 +88,7 @@ def test_spglib_finds_the_drawn_group_in_999_crystals_of_1000(drawn):
     """
     missed = []
     for all_alike in (False, True):
-        sites, _ = sampled.draw_sites(3, drawn.prior, 2000, uniform=all_alike)
+        sites, _ = sampled.sample_sites(3, drawn.prior, 2000, uniform=all_alike)
         missed += sampled.mislabelled(sites, drawn.prior)
     assert len(missed) <= 4, missed
 

@@ -10,13 +10,11 @@ from examples import general_lattice, general_structure
 
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.crystal import Structure, to_crystal
+from xrdjax.prior.check_table import MAX_COSETS, TESTS, check_table, holohedry
 from xrdjax.prior.symmetry_check import (
-    MAX_COSETS,
-    TESTS,
-    check_table,
-    has_coinciding_atoms,
-    has_more_symmetry,
-    holohedry,
+    Atoms,
+    has_coincident_atoms,
+    has_supergroup_symmetry,
 )
 from xrdjax.symmetry.space_groups import LATTICE_SYSTEMS, SPACE_GROUPS, space_group
 
@@ -26,7 +24,7 @@ PART = 1009
 CELL = 24 * PART
 
 
-class Atoms(NamedTuple):
+class Cell(NamedTuple):
     """Atoms of one primitive cell, of the rarest element first."""
 
     space_group: int
@@ -36,12 +34,12 @@ class Atoms(NamedTuple):
     rare: int
 
 
-def atoms_of(structure: Structure) -> Atoms:
+def atoms_of(structure: Structure) -> Cell:
     crystal = to_crystal(structure)
     elements, counts = np.unique(crystal.elements, return_counts=True)
     rare = np.argmin(counts)
     order = np.argsort(crystal.elements != elements[rare], kind="stable")
-    return Atoms(
+    return Cell(
         structure.space_group,
         structure.lattice,
         crystal.positions[order],
@@ -57,12 +55,12 @@ def _has_more(number, lattice, positions, elements, count, rare):
         inside = jnp.minimum(index, SIZE - 1)
         return positions[inside], jnp.where(index < count, elements[inside], 0)
 
-    return has_more_symmetry(
-        atoms, count, jnp.int32(0), rare, lattice, number, check_table()
+    return has_supergroup_symmetry(
+        Atoms(atoms, count), jnp.int32(0), rare, lattice, number, check_table()
     )
 
 
-def has_more(crystals: list[Atoms]) -> np.ndarray:
+def has_more(crystals: list[Cell]) -> np.ndarray:
     """For each crystal, in batches of one size so that one program serves all."""
     batch, found = 64, []
     for first in range(0, len(crystals), batch):
@@ -109,8 +107,8 @@ def orbit(number: int, start: np.ndarray, *more: tuple) -> np.ndarray:
     return points
 
 
-def iron(number: int, points: np.ndarray) -> Atoms:
-    return Atoms(
+def iron(number: int, points: np.ndarray) -> Cell:
+    return Cell(
         number,
         general_lattice(number),
         points / CELL,
@@ -308,7 +306,9 @@ def _coincide(positions, elements, lattice, centring):
         inside = jnp.minimum(index, 15)
         return positions[inside], jnp.where(index < count, elements[inside], 0)
 
-    return has_coinciding_atoms(atoms, count, jnp.arange(16), count, lattice, centring)
+    return has_coincident_atoms(
+        Atoms(atoms, count), jnp.arange(16), count, lattice, centring
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from xrdjax.prior import tables as module
 from xrdjax.errors import InputError
-from xrdjax.prior.tables import (
-    BUNDLED,
-    Statistics,
-    group_index,
-    load_statistics,
-    read_provenance,
-    row_ranges,
-    save_statistics,
-)
+from xrdjax.prior import tables as module
+from xrdjax.prior.file import BUNDLED, load_statistics, read_provenance, save_statistics
+from xrdjax.prior.tables import Statistics, group_row, row_ranges
 from xrdjax.symmetry.space_groups import LATTICE_SYSTEMS, SPACE_GROUPS
 from xrdjax.symmetry.wyckoff import wyckoff_table
 
@@ -30,7 +23,7 @@ def statistics():
     rng = np.random.default_rng(0)
     numbers = np.array([2, 167, 225], np.int32)
     counts = np.array([4, 3, 2])
-    systems, group_rows, system_rows = row_ranges(numbers, counts)
+    systems, group_ranges, system_ranges = row_ranges(numbers, counts)
 
     def shares(columns):
         weights = rng.random((3, columns)).astype(np.float32)
@@ -48,12 +41,12 @@ def statistics():
         elements=(elements / elements.sum(axis=1, keepdims=True)).astype(np.float32),
         site_counts=shares(7),
         wyckoff=wyckoff / wyckoff.sum(axis=1, keepdims=True),
-        group_rows=group_rows,
+        group_ranges=group_ranges,
         atomic_volumes=positive(9),
         packing_factors=positive(9),
         volume_bandwidths=positive(3, 2),
         lattice_systems=systems.astype(np.int32),
-        system_rows=system_rows,
+        system_ranges=system_ranges,
         shapes=positive(9, 6),
         shape_bandwidths=positive(7, 6),
     )
@@ -194,10 +187,10 @@ def _replace(name, change):
         (_replace("elements", lambda a: a[:, :90]), "elements has the shape"),
         (_replace("elements", lambda a: np.roll(a, 1, 1)), "elements .* not exist"),
         (_replace("wyckoff", lambda a: a[:, ::-1]), "wyckoff .* does not exist"),
-        (_set("group_rows", (2, 1), 7), "group_rows does not cover"),
-        (_replace("group_rows", lambda a: a[::-1]), "group_rows does not suit"),
-        (_set("lattice_systems", 0, 3), "lattice_systems does not suit"),
-        (_set("system_rows", (0, 1), 3), "system_rows does not suit"),
+        (_set("group_rows", (2, 1), 7), "group_ranges does not cover"),
+        (_replace("group_rows", lambda a: a[::-1]), "group_ranges does not match"),
+        (_set("lattice_systems", 0, 3), "lattice_systems does not match"),
+        (_set("system_rows", (0, 1), 3), "system_ranges does not match"),
         (_set("atomic_volumes", 0, 0), "atomic_volumes .* not positive"),
         (_set("packing_factors", 0, -1), "packing_factors .* not positive"),
         (_set("volume_bandwidths", (0, 0), 0), "volume_bandwidths .* not positive"),
@@ -218,7 +211,7 @@ def test_provenance_must_be_a_mapping(path):
     with np.load(path) as file:
         arrays = dict(file)
     np.savez(path, **arrays | {"provenance": np.array("[1]")})
-    with pytest.raises(InputError, match="provenance is no mapping"):
+    with pytest.raises(InputError, match="provenance is not a mapping"):
         load_statistics(path)
 
 
@@ -227,14 +220,14 @@ def test_rows_of_groups_and_of_systems_part_the_crystals():
     for _ in range(20):
         numbers = np.sort(rng.permutation(np.arange(1, 231))[:40])
         counts = rng.integers(1, 9, 40)
-        systems, group_rows, system_rows = row_ranges(numbers, counts)
+        systems, group_ranges, system_ranges = row_ranges(numbers, counts)
         owners = np.full(counts.sum(), -1)
-        for k, (first, last) in enumerate(group_rows):
+        for k, (first, last) in enumerate(group_ranges):
             assert np.all(owners[first:last] == -1)
             owners[first:last] = k
         assert np.all(owners >= 0)
         np.testing.assert_array_equal(np.bincount(owners), counts)
-        for system, (first, last) in enumerate(system_rows):
+        for system, (first, last) in enumerate(system_ranges):
             assert np.all(systems[owners[first:last]] == system)
             assert last - first == counts[systems == system].sum()
 
@@ -244,21 +237,21 @@ def test_every_group_with_statistics_has_its_row_and_no_other_has():
     numbers = statistics.space_groups.tolist()
     for group in SPACE_GROUPS:
         if group.number in numbers:
-            assert numbers[group_index(statistics, group.number)] == group.number
+            assert numbers[group_row(statistics, group.number)] == group.number
         else:
             with pytest.raises(InputError, match=f"space group {group.number} "):
-                group_index(statistics, group.number)
+                group_row(statistics, group.number)
 
 
 def test_a_group_without_statistics_is_told_its_neighbours(statistics):
     with pytest.raises(InputError, match=r"224 \(P n -3 m\).*nearest are 2, 167, 225"):
-        group_index(statistics, 224)
+        group_row(statistics, 224)
 
 
 @pytest.mark.parametrize("number", [0, 231, -1])
 def test_a_number_that_no_group_has_is_an_error(statistics, number):
     with pytest.raises(InputError, match="1 to 230"):
-        group_index(statistics, number)
+        group_row(statistics, number)
 
 
 def test_the_bundled_statistics_are_small_and_say_where_they_come_from():
@@ -277,7 +270,7 @@ def test_the_bundled_statistics_are_small_and_say_where_they_come_from():
 def test_the_counts_of_the_bundled_statistics_are_consistent():
     statistics, provenance = load_statistics(), read_provenance()
     counts = provenance["counts"]
-    crystals = np.diff(statistics.group_rows)[:, 0]
+    crystals = np.diff(statistics.group_ranges)[:, 0]
     assert crystals.min() >= provenance["min_crystals"]
     assert crystals.sum() == len(statistics.shapes) == counts["crystals kept"]
     assert len(crystals) == counts["groups kept"]
@@ -299,7 +292,7 @@ def test_the_bundled_shapes_are_those_of_their_lattice_systems():
     right, wide = np.pi / 2, 2 * np.pi / 3
     angles = {"rhombohedral": (right, right, wide), "hexagonal": (right, right, wide)}
     for name, (first, last) in zip(
-        LATTICE_SYSTEMS, statistics.system_rows, strict=True
+        LATTICE_SYSTEMS, statistics.system_ranges, strict=True
     ):
         a, b, c, *rest = statistics.shapes[first:last].T
         if name not in ("triclinic", "monoclinic"):

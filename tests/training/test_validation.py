@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from tiny_run import POINTS, draw, tiny_config
+from xrdjax.patterns.pipeline import patterns_of_structures
 
 from xrdjax.checkpoints.writer import Run
 from xrdjax.config import make_simulation
@@ -15,9 +16,8 @@ from xrdjax.known.analyses import AnalysedCrystals, analyse_reading, save_analys
 from xrdjax.known.splits import Split, members
 from xrdjax.models.preprocess import preprocess
 from xrdjax.models.resnet import ResNet, init_params
-from xrdjax.patterns.pipeline import patterns_of_structures
+from xrdjax.prior.file import load_statistics
 from xrdjax.prior.prior import make_prior
-from xrdjax.prior.tables import load_statistics
 from xrdjax.training.validation import draw_patterns, known_patterns, make_validation
 
 

@@ -1,25 +1,15 @@
-"""Checkpoints of a run, and how to get a trained network back.
+"""Writes the checkpoints of a run.
 
-A work directory holds `config.json`, a copy of the statistics that the crystals are
-drawn from, `checkpoints/` (orbax, one folder a step) and `checksums.json`. Orbax reads
-some damaged files without complaint, so each checkpoint is compared with the checksum
-that was taken when it was written; one without a checksum was never finished.
+A work directory holds `checkpoints/` (orbax, one folder a step) and `checksums.json`.
 """
 
 import shutil
-import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
-import ml_collections
-import numpy as np
 import orbax.checkpoint as ocp
-from flax import linen as nn
-from jaxtyping import Int
 
 from xrdjax import devices
 from xrdjax.checkpoints.records import (
@@ -28,38 +18,9 @@ from xrdjax.checkpoints.records import (
     checksum,
     list_steps,
     read_records,
-    remove_leftovers,
     write_records,
 )
-from xrdjax.config import make_model, read_config
-from xrdjax.errors import InputError, report_full_disk
-from xrdjax.models.resnet import init_params
-from xrdjax.prior.tables import Statistics, load_statistics
-
-STATISTICS = "statistics.npz"
-CHOICES = ("newest", "best")
-
-
-@dataclass(frozen=True)
-class Run:
-    """A trained network and what is needed to use it.
-
-    Attributes:
-        config: the run's configuration.
-        model: the network; `model.apply({"params": params}, preprocess(patterns))`
-            gives logits [B, K].
-        params: its parameters at `step`.
-        statistics: what the run's crystals were drawn from.
-        step: number of updates that the parameters have seen.
-        space_groups: [K] number of each class's space group.
-    """
-
-    config: ml_collections.ConfigDict
-    model: nn.Module
-    params: dict[str, Any]
-    statistics: Statistics
-    step: int
-    space_groups: Int[np.ndarray, " K"]
+from xrdjax.errors import report_full_disk
 
 
 class CheckpointWriter:
@@ -145,116 +106,3 @@ def save(
     """Writes one checkpoint, as `CheckpointWriter` does, and waits for it."""
     with closing(CheckpointWriter(workdir, kept)) as writer:
         writer.save(step, items, accuracy)
-
-
-def restore(
-    workdir: Path,
-    targets: dict[str, Any],
-    checkpoint: str = "newest",
-    remove_damaged: bool = False,
-) -> tuple[int, dict[str, Any]] | None:
-    """Reads the newest checkpoint that is whole, or the best.
-
-    Args:
-        workdir: work directory of the run.
-        targets: pytrees like those to read, by name: arrays, or
-            `jax.ShapeDtypeStruct` with a sharding.
-        checkpoint: "newest", or "best" by validation accuracy.
-        remove_damaged: delete what is newer than the checkpoint that is read, as a
-            run must that is to write these steps again.
-
-    Returns:
-        Step and pytrees, or None if there is no checkpoint at all. A damaged
-        checkpoint is passed over with a warning that names it.
-
-    Raises:
-        InputError: if there are checkpoints and all are damaged, or if the best is
-            asked for and no accuracy is known.
-    """
-    if checkpoint not in CHOICES:
-        raise InputError(
-            f"the checkpoint is {checkpoint!r}, expected {' or '.join(CHOICES)}"
-        )
-    folder = (workdir / CHECKPOINTS).resolve()
-    if not folder.is_dir():
-        return None
-    records = read_records(workdir)
-    steps = list_steps(folder)
-    if checkpoint == "best" and steps:
-        steps = by_accuracy(records)
-        if not steps:
-            raise InputError(
-                f"no checkpoint in {str(workdir)!r} has a validation accuracy: take "
-                "the newest, or train with evaluation.validation above 0"
-            )
-    damaged = []
-    for step in steps:
-        path = folder / str(step)
-        if records.get(step, {}).get("sha256") == checksum(path):
-            break
-        damaged.append(step)
-    else:
-        # A run that was killed may leave its first checkpoint without a checksum.
-        if len(steps) > 1 or any(step in records for step in steps):
-            raise InputError(
-                f"every checkpoint in {str(workdir / CHECKPOINTS)!r} is truncated "
-                "or corrupt: remove the work directory, or name another, to train "
-                "from the beginning"
-            )
-        step = 0
-    # None may be deleted that another process still compares.
-    devices.barrier("checkpoints compared")
-    instead = f"the one of step {step} is used instead" if step else "there is no other"
-    for broken in damaged:
-        warnings.warn(
-            f"the checkpoint {str(workdir / CHECKPOINTS / str(broken))!r} is "
-            f"truncated or corrupt; {instead}",
-            stacklevel=2,
-        )
-    if remove_damaged and devices.is_first():
-        remove_leftovers(workdir, newest=step)
-    devices.barrier("checkpoints removed")
-    if step == 0:
-        return None
-    shapes = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
-        targets,
-    )
-    reads = {name: ocp.args.StandardRestore(tree) for name, tree in shapes.items()}
-    with closing(ocp.Checkpointer(ocp.CompositeCheckpointHandler())) as checkpointer:
-        restored = checkpointer.restore(path, args=ocp.args.Composite(**reads))
-    return step, {name: restored[name] for name in targets}
-
-
-def load_run(workdir: str | Path, checkpoint: str = "newest") -> Run:
-    """The network of a work directory, at its newest checkpoint or at its best.
-
-    Args:
-        workdir: work directory of the run.
-        checkpoint: "newest", or "best" by validation accuracy.
-
-    Raises:
-        InputError: if there is no run, none of its checkpoints is whole, or the best
-            is not known.
-    """
-    workdir = Path(workdir)
-    config = read_config(workdir)
-    statistics = load_statistics(workdir / STATISTICS)
-    space_groups = np.asarray(statistics.space_groups)
-    model = make_model(config, outputs=len(space_groups))
-    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    shapes = jax.eval_shape(
-        lambda key: init_params(key, model, config.points), jax.random.key(0)
-    )
-    params = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device),
-        shapes,
-    )
-    found = restore(workdir, {"params": params}, checkpoint)
-    if found is None:
-        raise InputError(
-            f"{str(workdir)!r} has no checkpoint yet: let the run go on until "
-            f"checkpoint_every, {config.checkpoint_every} steps, are done"
-        )
-    step, restored = found
-    return Run(config, model, restored["params"], statistics, step, space_groups)

@@ -184,8 +184,8 @@ def compute_statistics(
         for n in numbers.tolist()
     ]
     counts = np.array([len(crystals) for crystals in members])
-    systems, group_rows, system_rows = row_ranges(numbers, counts)
-    rows = [c for k in np.argsort(group_rows[:, 0]) for c in members[k]]
+    systems, group_ranges, system_ranges = row_ranges(numbers, counts)
+    rows = [c for k in np.argsort(group_ranges[:, 0]) for c in members[k]]
     in_elements = [Counter(z for z, _, _ in c.sites) for c in rows]
     most_elements = max(map(len, in_elements))
     most_sites = max(max(sites.values()) for sites in in_elements)
@@ -193,20 +193,20 @@ def compute_statistics(
     shapes = np.array([c.shape for c in rows])
     shape_bandwidths = [
         _shape_bandwidths(system, shapes[first:last])
-        for system, (first, last) in zip(LATTICE_SYSTEMS, system_rows, strict=True)
+        for system, (first, last) in zip(LATTICE_SYSTEMS, system_ranges, strict=True)
     ]
     return Statistics(
         space_groups=numbers.astype(np.int32),
         frequencies=(counts / counts.sum()).astype(np.float32),
         **{k: np.stack([s[k] for s in shares]).astype(np.float32) for k in shares[0]},
-        group_rows=group_rows,
+        group_ranges=group_ranges,
         atomic_volumes=np.array([c.atomic_volume for c in rows], np.float32),
         packing_factors=np.array([c.packing_factor for c in rows], np.float32),
         volume_bandwidths=np.stack([_volume_bandwidths(c) for c in members]).astype(
             np.float32
         ),
         lattice_systems=systems.astype(np.int32),
-        system_rows=system_rows,
+        system_ranges=system_ranges,
         shapes=shapes.astype(np.float32),
         shape_bandwidths=np.array(shape_bandwidths, np.float32),
     )

@@ -1,4 +1,4 @@
-"""The tables and limits that random crystals are drawn with."""
+"""The tables and limits with which random crystals are sampled."""
 
 import dataclasses
 
@@ -7,8 +7,9 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from xrdjax.crystals.elements import ATOMIC_VOLUMES
-from xrdjax.prior.symmetry_check import CheckTable, check_table
-from xrdjax.prior.tables import Statistics, load_statistics
+from xrdjax.prior.check_table import CheckTable, check_table
+from xrdjax.prior.file import load_statistics
+from xrdjax.prior.tables import Statistics
 from xrdjax.symmetry.space_groups import Symmetry, symmetry_table
 from xrdjax.symmetry.wyckoff import WyckoffTable, wyckoff_table
 
@@ -18,13 +19,13 @@ _ROW = 64
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What a drawn crystal may be at most; hashable, so static under jit.
+    """Upper limits of a random crystal; hashable, so static under jit.
 
     Attributes:
         max_volume: of the conventional cell, cubic angstrom.
         max_sites: occupied Wyckoff positions S.
         max_atoms: atoms of the primitive cell N.
-        max_tries: draws for one crystal before it is given up.
+        max_tries: draws for one crystal before it is abandoned.
     """
 
     max_volume: float = 7000.0
@@ -38,7 +39,7 @@ DEFAULT_LIMITS = Limits()
 
 @struct.dataclass
 class Prior:
-    """Everything that a draw looks up, as arguments of compiled functions.
+    """Everything that sampling looks up, as arguments of compiled functions.
 
     Attributes:
         statistics: of known crystals.
@@ -61,7 +62,7 @@ class Prior:
 
 
 def make_prior(statistics: Statistics | None = None) -> Prior:
-    """Lays statistics out for drawing; do it once, outside compiled functions.
+    """Arranges statistics for sampling; do it once, outside compiled functions.
 
     Args:
         statistics: from `load_statistics`; None means the bundled ones.
@@ -70,7 +71,7 @@ def make_prior(statistics: Statistics | None = None) -> Prior:
         Prior with NumPy leaves.
     """
     statistics = load_statistics() if statistics is None else statistics
-    rows = np.asarray(statistics.group_rows)
+    rows = np.asarray(statistics.group_ranges)
     width = -(-int(np.max(rows[:, 1] - rows[:, 0])) // _ROW) * _ROW
     volumes = np.full((len(rows), width), np.inf, np.float32)
     packing = np.ones((len(rows), width), np.float32)

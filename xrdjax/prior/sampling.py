@@ -1,13 +1,15 @@
 """Random crystals of a space group, from the statistics of known ones.
 
-The prior is that of Schopmans, Reiser and Friederich (2023), in seven steps:
+The prior is that of Schopmans, Reiser and Friederich (2023), in seven steps: space
 group; elements; sites of each element and their Wyckoff positions; volume; cell
-shape; free coordinates; and a check that the crystal has the group it was drawn
-from. A draw that cannot be (too large, no cell, too much symmetry) is drawn again
-in the same group, so that the frequencies of the groups stay as they are asked.
+shape; free coordinates; and a check that the crystal has exactly the symmetry of its
+group. A draw that fails (too large, no cell, too much symmetry) is repeated in the
+same group, so that the groups keep their frequencies.
 """
 
+import enum
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,28 +18,41 @@ from jax import lax
 from jaxtyping import Array, Bool, Int, Key
 
 from xrdjax.ops.chunks import map_in_chunks
-from xrdjax.prior.draws import draw_sites
+from xrdjax.prior.draws import sample_sites
 from xrdjax.prior.prior import DEFAULT_LIMITS, Limits, Prior
-from xrdjax.prior.sites import Sites, atoms_of_sites
-from xrdjax.prior.symmetry_check import has_coinciding_atoms, has_more_symmetry
+from xrdjax.prior.sites import Sites, atoms_of_sites, site_multiplicities
+from xrdjax.prior.symmetry_check import (
+    Atoms,
+    has_coincident_atoms,
+    has_supergroup_symmetry,
+)
+from xrdjax.prior.tables import group_row
 
-# Fates of a draw; those of failed ones are also columns of a tally.
-_GOOD, _IMPOSSIBLE, _OVERFLOW, _TOO_SYMMETRIC, _NOT_DRAWN = range(5)
 # Crystals whose symmetry is checked together.
 _CHECK_CHUNK = 16
 
 
+class Fate(enum.IntEnum):
+    """What became of a draw."""
+
+    GOOD = 0
+    IMPOSSIBLE = 1  # too many sites, too large, no cell, or coincident atoms
+    OVERFLOW = 2  # more atoms than max_atoms
+    TOO_SYMMETRIC = 3  # invariant under an operation that the group does not have
+    NOT_DRAWN = 4
+
+
 @struct.dataclass
-class Counts:
+class DrawCounts:
     """How many draws were made for a batch, and what became of them.
 
     Attributes:
         drawn: [] all draws.
-        impossible: [] too many sites, too large, without a cell, or with two atoms
-            in one place: drawn again.
-        overflow: [] more atoms than max_atoms: drawn again.
-        too_symmetric: [] of a higher symmetry than asked: drawn again.
-        exhausted: [] crystals given up after max_tries, so with a wrong label.
+        impossible: [] those with too many sites, too large a cell or none, or with
+            coincident atoms; repeated.
+        overflow: [] those with more atoms than max_atoms; repeated.
+        too_symmetric: [] those of a higher symmetry than intended; repeated.
+        exhausted: [] crystals abandoned after max_tries, so that their label is wrong.
     """
 
     drawn: Int[Array, ""]
@@ -47,7 +62,7 @@ class Counts:
     exhausted: Int[Array, ""]
 
 
-def draw_groups(
+def sample_group_rows(
     key: Key[Array, ""], prior: Prior, count: int, *, uniform: bool = False
 ) -> Int[Array, " B"]:
     """Rows of space groups in the statistics, by frequency or uniformly.
@@ -55,8 +70,8 @@ def draw_groups(
     Args:
         key: random key.
         prior: statistics.
-        count: number of groups B.
-        uniform: all groups alike, instead of by their frequency.
+        count: number of rows B.
+        uniform: all groups with the same probability, instead of by their frequency.
     """
     weights = jnp.asarray(prior.statistics.frequencies)
     if uniform:
@@ -65,34 +80,34 @@ def draw_groups(
 
 
 def _check_symmetry(sites: Sites, prior: Prior) -> tuple[Bool[Array, ""], ...]:
-    """Step 7 of the prior: has it more than its group's symmetry, or none definite?"""
+    """Whether the crystal has a supergroup's symmetry, or coincident atoms.
+
+    Step 7 of the prior.
+    """
     number = sites.space_group
-    multiplicity = jnp.asarray(prior.wyckoff.primitive_multiplicity)[number]
-    per_site = jnp.where(sites.elements > 0, multiplicity[sites.letters], 0)
+    per_site = site_multiplicities(sites, prior)
     same = sites.elements[:, None] == sites.elements[None]
     per_element = jnp.sum(jnp.where(same, per_site[None], 0), axis=1)
     per_element = jnp.where(sites.elements > 0, per_element, jnp.iinfo(jnp.int32).max)
     rarest = jnp.argmin(per_element)  # the first site of the rarest element
     first_atoms = jnp.cumsum(per_site) - per_site
-    atoms = functools.partial(atoms_of_sites, sites, prior)
-    coinciding = has_coinciding_atoms(
+    atoms = Atoms(functools.partial(atoms_of_sites, sites, prior), jnp.sum(per_site))
+    coincident = has_coincident_atoms(
         atoms=atoms,
-        atom_count=jnp.sum(per_site),
         first_atoms=first_atoms,
         site_count=jnp.sum(sites.elements > 0),
         lattice=sites.lattice,
         centring=jnp.asarray(prior.symmetry.centring)[number],
     )
-    too_symmetric = has_more_symmetry(
+    too_symmetric = has_supergroup_symmetry(
         atoms=atoms,
-        atom_count=jnp.sum(per_site),
         rare_first=first_atoms[rarest],
         rare_count=per_element[rarest],
         lattice=sites.lattice,
         space_group=number,
         table=prior.check,
     )
-    return too_symmetric, coinciding
+    return too_symmetric, coincident
 
 
 def _draw_batch(
@@ -100,124 +115,158 @@ def _draw_batch(
     prior: Prior,
     slots: Int[Array, " B"],
     tries: Int[Array, " B"],
-    groups: Int[Array, " B"],
+    group_rows: Int[Array, " B"],
     limits: Limits,
 ) -> tuple[Sites, Int[Array, " B"]]:
-    """One draw for each slot, and its fate [B]."""
+    """One draw for each slot, and its `Fate` [B]."""
 
-    def draw(slot, attempt, group):
+    def draw(slot, attempt, row):
         slot_key = jax.random.fold_in(jax.random.fold_in(key, slot), attempt)
-        return draw_sites(slot_key, prior, group, limits)
+        return sample_sites(slot_key, prior, row, limits)
 
-    sites, possible, atoms = jax.vmap(draw)(slots, tries, groups)
-    fits = atoms <= limits.max_atoms
+    sites, possible, atoms = jax.vmap(draw)(slots, tries, group_rows)
     cosets = jnp.asarray(prior.check.coset_count)[sites.space_group]
-    symmetric, coinciding = map_in_chunks(
+    too_symmetric, coincident = map_in_chunks(
         jax.vmap(lambda one: _check_symmetry(one, prior)),
         sites,
         cosets * atoms,
         _CHECK_CHUNK,
     )
-    fate = jnp.where(symmetric, _TOO_SYMMETRIC, _GOOD)
-    possible &= ~coinciding
-    fate = jnp.where(fits, fate, _OVERFLOW)
-    return sites, jnp.where(possible, fate, _IMPOSSIBLE)
+    fate = jnp.where(too_symmetric, Fate.TOO_SYMMETRIC, Fate.GOOD)
+    fate = jnp.where(atoms <= limits.max_atoms, fate, Fate.OVERFLOW)
+    return sites, jnp.where(possible & ~coincident, fate, Fate.IMPOSSIBLE)
+
+
+class _Slots(NamedTuple):
+    """Crystals of a batch while it is sampled.
+
+    Attributes:
+        sites: [B] the last draw of each slot.
+        fate: [B] of that draw.
+        tries: [B] draws made for each slot.
+        tally: [5] draws of each fate; in the last column, places of a chunk without
+            a draw.
+    """
+
+    sites: Sites
+    fate: Int[Array, " B"]
+    tries: Int[Array, " B"]
+    tally: Int[Array, " F"]
+
+
+def _empty_slots(count: int, max_sites: int) -> _Slots:
+    sites = Sites(
+        group_row=jnp.zeros(count, jnp.int32),
+        space_group=jnp.zeros(count, jnp.int32),
+        lattice=jnp.zeros((count, 3, 3)),
+        elements=jnp.zeros((count, max_sites), jnp.int32),
+        letters=jnp.zeros((count, max_sites), jnp.int32),
+        coordinates=jnp.zeros((count, max_sites, 3)),
+    )
+    return _Slots(
+        sites=sites,
+        fate=jnp.full(count, Fate.NOT_DRAWN),
+        tries=jnp.zeros(count, jnp.int32),
+        tally=jnp.zeros(len(Fate), jnp.int32),
+    )
+
+
+def _count_draws(slots: _Slots) -> DrawCounts:
+    return DrawCounts(
+        drawn=jnp.sum(slots.tally[: Fate.NOT_DRAWN]),
+        impossible=slots.tally[Fate.IMPOSSIBLE],
+        overflow=slots.tally[Fate.OVERFLOW],
+        too_symmetric=slots.tally[Fate.TOO_SYMMETRIC],
+        exhausted=jnp.sum(slots.fate != Fate.GOOD),
+    )
 
 
 @functools.partial(jax.jit, static_argnames=("limits", "chunk"))
 def sample_crystals(
     key: Key[Array, ""],
     prior: Prior,
-    groups: Int[Array, " B"],
+    group_rows: Int[Array, " B"],
     limits: Limits = DEFAULT_LIMITS,
     chunk: int = 64,
-) -> tuple[Sites, Counts]:
-    """Draws one crystal of each given group.
+) -> tuple[Sites, DrawCounts]:
+    """Samples one crystal of each given space group.
 
-    Slots are drawn a chunk at a time, and again where a draw fails, until all are
-    good. A draw depends on its slot, its try and the key alone, not on the chunk.
+    Slots are filled a chunk at a time, and again where a draw fails, until all draws
+    are good. A draw depends only on the key, its slot and its try, not on the chunk.
 
     Args:
         key: random key.
         prior: statistics and tables, from `make_prior`.
-        groups: [B] rows of space groups in the statistics (see `draw_groups`).
+        group_rows: [B] rows of space groups in the statistics, from `group_row` or
+            `sample_group_rows`; not their numbers.
         limits: of volume, sites, atoms and tries.
         chunk: crystals drawn together.
 
     Returns:
         Sites with a leading axis B, and what became of the draws.
     """
-    count = groups.shape[0]
+    count = group_rows.shape[0]
     chunk = min(chunk, count)
 
-    def is_open(fate, tries):
-        return (fate != _GOOD) & (tries < limits.max_tries)
+    def is_open(slots: _Slots) -> Bool[Array, " B"]:
+        return (slots.fate != Fate.GOOD) & (slots.tries < limits.max_tries)
 
-    def unfinished(state):
-        _, fate, tries, _ = state
-        return jnp.any(is_open(fate, tries))
-
-    def draw(state):
-        sites, fate, tries, tally = state
-        still_open = is_open(fate, tries)
-        slots = jnp.argsort(~still_open)[:chunk]  # open ones first
-        active = still_open[slots]
-        fresh, fresh_fate = _draw_batch(
-            key, prior, slots, tries[slots], groups[slots], limits
+    def fill_chunk(slots: _Slots) -> _Slots:
+        still_open = is_open(slots)
+        chosen = jnp.argsort(~still_open)[:chunk]  # open ones first
+        active = still_open[chosen]
+        fresh, fate = _draw_batch(
+            key, prior, chosen, slots.tries[chosen], group_rows[chosen], limits
         )
         # slots that need no draw are written nowhere
-        target = jnp.where(active, slots, count)
-        sites = jax.tree.map(
-            lambda old, new: old.at[target].set(new, mode="drop"), sites, fresh
+        target = jnp.where(active, chosen, count)
+        counted = jnp.where(active, fate, Fate.NOT_DRAWN)
+        return _Slots(
+            sites=jax.tree.map(
+                lambda old, new: old.at[target].set(new, mode="drop"),
+                slots.sites,
+                fresh,
+            ),
+            fate=slots.fate.at[target].set(fate, mode="drop"),
+            tries=slots.tries.at[target].add(1, mode="drop"),
+            tally=slots.tally + jnp.bincount(counted, length=len(Fate)),
         )
-        fate = fate.at[target].set(fresh_fate, mode="drop")
-        tries = tries.at[target].add(1, mode="drop")
-        tally += jnp.bincount(jnp.where(active, fresh_fate, _NOT_DRAWN), length=5)
-        return sites, fate, tries, tally
 
-    size = limits.max_sites
-    nothing = Sites(
-        group=jnp.zeros(count, jnp.int32),
-        space_group=jnp.zeros(count, jnp.int32),
-        lattice=jnp.zeros((count, 3, 3)),
-        elements=jnp.zeros((count, size), jnp.int32),
-        letters=jnp.zeros((count, size), jnp.int32),
-        coordinates=jnp.zeros((count, size, 3)),
+    slots = lax.while_loop(
+        lambda slots: jnp.any(is_open(slots)),
+        fill_chunk,
+        _empty_slots(count, limits.max_sites),
     )
-    fate = jnp.full(count, _NOT_DRAWN)
-    start = (nothing, fate, jnp.zeros(count, jnp.int32), jnp.zeros(5, jnp.int32))
-    sites, fate, _, tally = lax.while_loop(unfinished, draw, start)
-    counts = Counts(
-        drawn=jnp.sum(tally[:_NOT_DRAWN]),
-        impossible=tally[_IMPOSSIBLE],
-        overflow=tally[_OVERFLOW],
-        too_symmetric=tally[_TOO_SYMMETRIC],
-        exhausted=jnp.sum(fate != _GOOD),
-    )
-    return sites, counts
+    return slots.sites, _count_draws(slots)
 
 
 def sample_crystal(
     key: Key[Array, ""],
     prior: Prior,
-    group: Int[Array, ""] | int | None = None,
+    space_group: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
-) -> tuple[Sites, Counts]:
-    """Draws one crystal, of a requested group or by the groups' frequencies.
+) -> tuple[Sites, DrawCounts]:
+    """Samples one crystal, of a given space group or by the groups' frequencies.
+
+    Example: `sample_crystal(jax.random.key(0), make_prior(), space_group=62)`
 
     Args:
         key: random key.
         prior: statistics and tables, from `make_prior`.
-        group: [] row of the group in the statistics (see `group_index`), or None.
+        space_group: its number, 1 to 230, known outside compiled functions; None
+            samples one. (`sample_crystals` takes rows of groups, which may be traced.)
         limits: of volume, sites, atoms and tries.
 
     Returns:
         Sites of the crystal, and what became of the draws.
+
+    Raises:
+        InputError: there is no such space group, or it has no statistics.
     """
     group_key, crystal_key = jax.random.split(key)
-    if group is None:
-        groups = draw_groups(group_key, prior, 1)
+    if space_group is None:
+        rows = sample_group_rows(group_key, prior, 1)
     else:
-        groups = jnp.reshape(jnp.asarray(group, jnp.int32), (1,))
-    sites, counts = sample_crystals(crystal_key, prior, groups, limits)
+        rows = jnp.array([group_row(prior.statistics, space_group)], jnp.int32)
+    sites, counts = sample_crystals(crystal_key, prior, rows, limits)
     return jax.tree.map(lambda x: x[0], sites), counts

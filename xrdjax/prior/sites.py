@@ -1,4 +1,4 @@
-"""Drawn crystals as occupied Wyckoff positions, and their atoms."""
+"""Random crystals as occupied Wyckoff positions, and their atoms."""
 
 import jax
 import jax.numpy as jnp
@@ -17,10 +17,10 @@ from xrdjax.symmetry.wyckoff import wyckoff_positions
 
 @struct.dataclass
 class Sites:
-    """A drawn crystal: its occupied Wyckoff positions, padded to S.
+    """A random crystal: its occupied Wyckoff positions, padded to S.
 
     Attributes:
-        group: [] row of the space group in the statistics.
+        group_row: [] row of the space group in the statistics.
         space_group: [] its number.
         lattice: [3, 3] conventional vectors a, b, c, angstrom.
         elements: [S] atomic numbers, one element after the other; 0 on padding.
@@ -28,12 +28,23 @@ class Sites:
         coordinates: [S, 3] free coordinates x, y, z of each site.
     """
 
-    group: Int[Array, ""]
+    group_row: Int[Array, ""]
     space_group: Int[Array, ""]
     lattice: Float[Array, "3 3"]
     elements: Int[Array, " S"]
     letters: Int[Array, " S"]
     coordinates: Float[Array, "S 3"]
+
+
+def site_multiplicities(sites: Sites, prior: Prior) -> Int[Array, " S"]:
+    """Atoms of each site in the primitive cell; 0 on padding.
+
+    Args:
+        sites: one random crystal.
+        prior: tables.
+    """
+    table = jnp.asarray(prior.wyckoff.primitive_multiplicity)[sites.space_group]
+    return jnp.where(sites.elements > 0, table[sites.letters], 0)
 
 
 def atoms_of_sites(
@@ -42,7 +53,7 @@ def atoms_of_sites(
     """Atoms of the primitive cell by their number, site after site.
 
     Args:
-        sites: one drawn crystal.
+        sites: one random crystal.
         prior: tables.
         index: [A] numbers of atoms, from 0.
 
@@ -50,14 +61,12 @@ def atoms_of_sites(
         Fractional positions [A, 3] and atomic numbers [A]; 0 past the last atom.
     """
     wyckoff = prior.wyckoff
-    number = sites.space_group
-    table = jnp.asarray(wyckoff.primitive_multiplicity)[number]
-    multiplicities = jnp.where(sites.elements > 0, table[sites.letters], 0)
+    multiplicities = site_multiplicities(sites, prior)
     ends = jnp.cumsum(multiplicities)
     site = jnp.sum(ends[None] <= index[:, None], axis=1)
     inside = index < ends[-1]
     site = jnp.where(inside, site, 0)
-    first = jnp.asarray(wyckoff.first_map)[number, sites.letters[site]]
+    first = jnp.asarray(wyckoff.first_map)[sites.space_group, sites.letters[site]]
     image = index - (ends - multiplicities)[site]
     maps = jnp.asarray(wyckoff.maps)[first + jnp.where(inside, image, 0)]
     free = sites.coordinates[site]
@@ -67,12 +76,12 @@ def atoms_of_sites(
 
 
 def sites_to_crystal(sites: Sites, prior: Prior, max_atoms: int) -> Crystal:
-    """The atoms of one drawn crystal, padded to N = max_atoms.
+    """The atoms of one random crystal, padded to N = max_atoms.
 
     Args:
-        sites: one drawn crystal (vmap over a batch).
+        sites: one random crystal (vmap over a batch).
         prior: tables.
-        max_atoms: atoms N; Limits.max_atoms holds any draw.
+        max_atoms: atoms N; Limits.max_atoms is enough for any draw.
     """
     positions, elements = atoms_of_sites(sites, prior, jnp.arange(max_atoms))
     return Crystal(
@@ -80,7 +89,6 @@ def sites_to_crystal(sites: Sites, prior: Prior, max_atoms: int) -> Crystal:
         positions=positions,
         elements=elements,
         occupancies=(elements > 0).astype(jnp.float32),
-        b_iso=jnp.zeros(max_atoms),
         symmetry=jax.tree.map(
             lambda x: jnp.asarray(x)[sites.space_group], prior.symmetry
         ),
@@ -88,13 +96,13 @@ def sites_to_crystal(sites: Sites, prior: Prior, max_atoms: int) -> Crystal:
 
 
 def sites_to_structure(sites: Sites, name: str) -> Structure:
-    """One drawn crystal as a structure, for files and tables; on the host.
+    """One random crystal as a structure, for files and tables; on the host.
 
-    The cell is rounded to 1e-5 angstrom and degrees, and just as symmetric as the
-    group wants it.
+    The cell is rounded to 1e-5 angstrom and degrees, and obeys the symmetry of the
+    group exactly.
 
     Args:
-        sites: one drawn crystal with concrete values.
+        sites: one random crystal with concrete values.
         name: of the structure.
     """
     number = int(sites.space_group)
@@ -106,7 +114,7 @@ def sites_to_structure(sites: Sites, name: str) -> Structure:
         wyckoff[letter].maps[0] @ [*x, 1.0]
         for letter, x in zip(letters, free, strict=True)
     ]
-    # float32 makes right angles crooked
+    # in float32 right angles are not quite right
     lattice = symmetric_lattice(np.asarray(sites.lattice), group.rotations)
     cell = parameters_from_lattice(lattice)
     cell[3:] = np.rad2deg(cell[3:])

@@ -32,12 +32,8 @@ from xrdjax.config import (
 from xrdjax.errors import InputError, report_full_disk
 from xrdjax.evaluate import evaluate_run
 from xrdjax.patterns.sources import check_source, make_source
-from xrdjax.prior.tables import (
-    Statistics,
-    load_statistics,
-    read_provenance,
-    save_statistics,
-)
+from xrdjax.prior.file import load_statistics, read_provenance, save_statistics
+from xrdjax.prior.tables import Statistics
 from xrdjax.training.log import MetricsLog, NoLog
 from xrdjax.training.step import (
     Draw,
