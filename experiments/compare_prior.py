@@ -34,7 +34,7 @@ from xrdjax.crystals.crystal import Structure
 from xrdjax.crystals.structure_types import Analysis, analyse_all, split_by_type
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.prior.file import load_statistics, read_provenance
-from xrdjax.prior.fit import select
+from xrdjax.prior.fit import eligible_crystals
 from xrdjax.prior.prior import make_prior
 from xrdjax.prior.sampling import sample_crystals, sample_group_rows
 from xrdjax.prior.sites import sites_to_structure
@@ -83,7 +83,7 @@ def known_crystals(
     groups = set(np.asarray(statistics.space_groups).tolist())
     kept = [
         ordered(a)
-        for a in select(allowed, min_crystals=1).analyses
+        for a in eligible_crystals(allowed, min_crystals=1).analyses
         if a.space_group in groups
     ]
     if not kept:

@@ -24,7 +24,7 @@ from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.known.analyses import known_crystals, save_analyses
 from xrdjax.known.splits import KINDS, Split, members
 from xrdjax.prior.file import save_statistics
-from xrdjax.prior.fit import compute_statistics, select
+from xrdjax.prior.fit import compute_statistics, eligible_crystals
 from xrdjax.prior.tables import Statistics
 from xrdjax.symmetry.space_groups import space_group
 
@@ -195,7 +195,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "held out": [a for a, out in zip(analyses, held_out, strict=True) if out],
         }
         statistics = compute_statistics(sides["statistics"], args.min_crystals)
-        selection = select(sides["statistics"], args.min_crystals)
+        eligible = eligible_crystals(sides["statistics"], args.min_crystals)
         counts: dict[str, Any] = {
             side: _count(members) for side, members in sides.items()
         }
@@ -205,13 +205,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         counts["left out"] = {
             "unreadable": len(known.unreadable),
             "without symmetry": len(known.without_symmetry),
-        } | selection.left_out
+        } | eligible.left_out
         counts["groups kept"] = len(statistics.space_groups)
-        counts["crystals kept"] = len(selection.analyses)
+        counts["crystals kept"] = len(eligible.analyses)
         save_statistics(
             args.out, statistics, _provenance(args, counts), overwrite=args.overwrite
         )
-        _print_summary(counts, statistics, selection.analyses)
+        _print_summary(counts, statistics, eligible.analyses)
         print(f"\nwritten to {args.out}")
 
 

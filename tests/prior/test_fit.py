@@ -13,7 +13,7 @@ from xrdjax.crystals.cif import read_text
 from xrdjax.crystals.elements import ATOMIC_VOLUMES, atomic_number
 from xrdjax.crystals.structure_types import analyse, analyse_all
 from xrdjax.errors import InputError
-from xrdjax.prior.fit import _bandwidths, compute_statistics, select
+from xrdjax.prior.fit import _bandwidths, compute_statistics, eligible_crystals
 from xrdjax.symmetry.space_groups import LATTICE_SYSTEMS
 from xrdjax.symmetry.wyckoff import LETTERS, wyckoff_table
 
@@ -140,10 +140,10 @@ def test_of_two_equal_parts_the_lighter_element_counts():
 def test_groups_with_too_few_crystals_are_left_out_and_counted(few):
     statistics = compute_statistics(few, min_crystals=2)
     assert statistics.space_groups.tolist() == [14, 225]
-    selection = select(few, min_crystals=2)
-    assert len(selection.analyses) == len(statistics.shapes) == 5
-    assert selection.left_out["group with fewer than 2 crystals"] == 1
-    assert sum(selection.left_out.values()) + len(selection.analyses) == len(few)
+    eligible = eligible_crystals(few, min_crystals=2)
+    assert len(eligible.analyses) == len(statistics.shapes) == 5
+    assert eligible.left_out["group with fewer than 2 crystals"] == 1
+    assert sum(eligible.left_out.values()) + len(eligible.analyses) == len(few)
 
 
 def test_no_group_with_enough_crystals_is_an_error(few):
@@ -153,9 +153,9 @@ def test_no_group_with_enough_crystals_is_an_error(few):
 
 def test_large_cells_are_left_out_and_counted():
     inside, outside = _halite(6999.9 ** (1 / 3)), _halite(7000.1 ** (1 / 3))
-    selection = select([inside, outside], min_crystals=1)
-    assert selection.analyses == (inside,)
-    assert selection.left_out["cell over 7000 A^3"] == 1
+    eligible = eligible_crystals([inside, outside], min_crystals=1)
+    assert eligible.analyses == (inside,)
+    assert eligible.left_out["cell over 7000 A^3"] == 1
 
 
 def _triclinic(sites):
@@ -168,9 +168,9 @@ def _triclinic(sites):
 
 def test_crystals_with_over_a_hundred_sites_are_left_out_and_counted():
     inside, outside = _triclinic(100), _triclinic(101)
-    selection = select([inside, outside], min_crystals=1)
-    assert selection.analyses == (inside,)
-    assert selection.left_out["over 100 sites"] == 1
+    eligible = eligible_crystals([inside, outside], min_crystals=1)
+    assert eligible.analyses == (inside,)
+    assert eligible.left_out["over 100 sites"] == 1
 
 
 def test_bandwidths_of_normal_samples_follow_the_reference_rule():

@@ -1,7 +1,7 @@
 """From analysed crystals to statistics: what is counted, and how wide the kernels are.
 
-Random crystals are ordered, so that a mixed site counts as its majority element (of
-two equal parts, the lighter element), and every site counts as full.
+Synthetic crystals are ordered, so a mixed site counts as its majority element (the
+lighter one of two equal parts), and every site counts as fully occupied.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ MAX_VOLUME = 7000.0  # angstrom^3, conventional cell; as in the paper
 MAX_SITES = 100  # in the asymmetric unit; as in the paper
 
 _A, _B, _C, _ALPHA, _BETA, _GAMMA = range(6)
-# The parameters of a cell that each lattice system leaves free.
+# Cell parameters that each lattice system leaves free.
 _FREE = {
     "triclinic": (_A, _B, _C, _ALPHA, _BETA, _GAMMA),
     "monoclinic": (_A, _B, _C, _BETA),
@@ -35,11 +35,11 @@ _FREE = {
 
 
 @dataclass(frozen=True)
-class Selection:
-    """Which analyses enter statistics, and why the others do not.
+class EligibleCrystals:
+    """Which crystals enter statistics, and why the others do not.
 
     Attributes:
-        analyses: those that do.
+        analyses: of those that do.
         left_out: number of the others by reason.
     """
 
@@ -47,7 +47,9 @@ class Selection:
     left_out: dict[str, int]
 
 
-def select(analyses: Sequence[Analysis], min_crystals: int = 50) -> Selection:
+def eligible_crystals(
+    analyses: Sequence[Analysis], min_crystals: int = 50
+) -> EligibleCrystals:
     """Leaves out large crystals, and then groups with too few.
 
     Args:
@@ -69,12 +71,12 @@ def select(analyses: Sequence[Analysis], min_crystals: int = 50) -> Selection:
     crystals = Counter(analysis.space_group for analysis in fitting)
     kept = [a for a in fitting if crystals[a.space_group] >= min_crystals]
     left_out[rare] = len(fitting) - len(kept)
-    return Selection(tuple(kept), left_out)
+    return EligibleCrystals(tuple(kept), left_out)
 
 
 @dataclass(frozen=True)
 class _Crystal:
-    """One crystal as statistics see it: a site is (element, letter, multiplicity)."""
+    """What statistics count of one crystal; a site is (element, letter, multiplicity)."""
 
     sites: tuple[tuple[int, int, int], ...]
     atomic_volume: float
@@ -85,7 +87,7 @@ class _Crystal:
 def _crystal(analysis: Analysis) -> _Crystal:
     standard = analysis.standard
     sites: dict[int, tuple[int, int, int]] = {}
-    # rows of a site ascend by element; the sort is stable, so the lighter one stays
+    # rows of a site ascend by element; the sort is stable, so the lighter one wins
     for row in np.argsort(-standard.occupancies, kind="stable"):
         element = int(standard.elements[row])
         letter = LETTERS.index(analysis.wyckoff_letters[row])
@@ -107,15 +109,15 @@ def _bandwidths(samples: np.ndarray, variables: int) -> np.ndarray:
 
     h_j = 1.06 sigma_j n^(-1 / (4 + d)), d variables estimated together, sigma_j the
     smaller of the standard deviation and the interquartile range / 1.349, which are
-    equal for a normal distribution. One crystal with a vast, empty cell would else
-    widen the kernels of its group tenfold.
+    equal for a normal distribution. Otherwise one crystal with a vast, empty cell
+    would widen the kernels of its group tenfold.
     Silverman, Density Estimation for Statistics and Data Analysis (1986), ch. 3.4
     and 4.3.
     """
     sigma = np.std(samples, axis=0)
     quartiles = np.quantile(samples, [0.25, 0.75], axis=0)
     middle = (quartiles[1] - quartiles[0]) / 1.349
-    # more than half alike: the quartiles say nothing
+    # where more than half are equal, the quartiles say nothing
     sigma = np.where(middle > 0, np.minimum(sigma, middle), sigma)
     return 1.06 * sigma * len(samples) ** (-1 / (4 + variables))
 
@@ -142,7 +144,7 @@ def _group_shares(
 def _volume_bandwidths(crystals: Sequence[_Crystal]) -> np.ndarray:
     """Kernel widths [2] of the sum of atomic volumes and of the packing factor."""
     samples = np.array([(c.atomic_volume, c.packing_factor) for c in crystals])
-    # crystals all alike (or a single one) must not give a kernel without width
+    # identical crystals (or a single one) must not give a kernel of zero width
     return np.maximum(_bandwidths(samples, 2), 1e-3 * samples.mean(axis=0))
 
 
@@ -153,6 +155,35 @@ def _shape_bandwidths(system: str, shapes: np.ndarray) -> np.ndarray:
     if len(shapes) and free:
         widths[free] = _bandwidths(shapes[:, free], len(free))
     return widths
+
+
+def _by_group(analyses: Sequence[Analysis]) -> dict[int, list[_Crystal]]:
+    """The crystals of each space group, groups in ascending order.
+
+    Sorted, so that the statistics do not depend on the order of the analyses.
+    """
+    groups: dict[int, list[_Crystal]] = {}
+    for analysis in analyses:
+        groups.setdefault(analysis.space_group, []).append(_crystal(analysis))
+    return {
+        number: sorted(
+            groups[number], key=lambda c: (c.atomic_volume, c.packing_factor, c.shape)
+        )
+        for number in sorted(groups)
+    }
+
+
+def _frequencies(groups: Sequence[Sequence[_Crystal]]) -> dict[str, np.ndarray]:
+    """Rows of all groups: their shares of the crystals, and what these are made of."""
+    in_elements = [Counter(z for z, _, _ in c.sites) for g in groups for c in g]
+    most_elements = max(map(len, in_elements))
+    most_sites = max(max(sites.values()) for sites in in_elements)
+    shares = [_group_shares(g, most_elements, most_sites) for g in groups]
+    counts = np.array([len(crystals) for crystals in groups])
+    return {
+        "frequencies": (counts / counts.sum()).astype(np.float32),
+        **{k: np.stack([s[k] for s in shares]).astype(np.float32) for k in shares[0]},
+    }
 
 
 def compute_statistics(
@@ -170,41 +201,28 @@ def compute_statistics(
     Raises:
         InputError: no group has enough crystals.
     """
-    groups: dict[int, list[_Crystal]] = {}
-    for analysis in select(analyses, min_crystals).analyses:
-        groups.setdefault(analysis.space_group, []).append(_crystal(analysis))
-    if not groups:
+    by_group = _by_group(eligible_crystals(analyses, min_crystals).analyses)
+    if not by_group:
         raise InputError(
             f"no space group has {min_crystals} crystals among the {len(analyses)} that "
             "were given: give more crystals, or a smaller min_crystals"
         )
-    numbers = np.array(sorted(groups))
-    members = [
-        sorted(groups[n], key=lambda c: (c.atomic_volume, c.packing_factor, c.shape))
-        for n in numbers.tolist()
-    ]
-    counts = np.array([len(crystals) for crystals in members])
+    numbers, groups = np.array(list(by_group)), list(by_group.values())
+    counts = np.array([len(crystals) for crystals in groups])
     systems, group_ranges, system_ranges = row_ranges(numbers, counts)
-    rows = [c for k in np.argsort(group_ranges[:, 0]) for c in members[k]]
-    in_elements = [Counter(z for z, _, _ in c.sites) for c in rows]
-    most_elements = max(map(len, in_elements))
-    most_sites = max(max(sites.values()) for sites in in_elements)
-    shares = [_group_shares(c, most_elements, most_sites) for c in members]
-    shapes = np.array([c.shape for c in rows])
+    crystals = [c for k in np.argsort(group_ranges[:, 0]) for c in groups[k]]
+    shapes = np.array([c.shape for c in crystals])
     shape_bandwidths = [
         _shape_bandwidths(system, shapes[first:last])
         for system, (first, last) in zip(LATTICE_SYSTEMS, system_ranges, strict=True)
     ]
     return Statistics(
         space_groups=numbers.astype(np.int32),
-        frequencies=(counts / counts.sum()).astype(np.float32),
-        **{k: np.stack([s[k] for s in shares]).astype(np.float32) for k in shares[0]},
+        **_frequencies(groups),
         group_ranges=group_ranges,
-        atomic_volumes=np.array([c.atomic_volume for c in rows], np.float32),
-        packing_factors=np.array([c.packing_factor for c in rows], np.float32),
-        volume_bandwidths=np.stack([_volume_bandwidths(c) for c in members]).astype(
-            np.float32
-        ),
+        atomic_volumes=np.array([c.atomic_volume for c in crystals], np.float32),
+        packing_factors=np.array([c.packing_factor for c in crystals], np.float32),
+        volume_bandwidths=np.array([_volume_bandwidths(g) for g in groups], np.float32),
         lattice_systems=systems.astype(np.int32),
         system_ranges=system_ranges,
         shapes=shapes.astype(np.float32),
