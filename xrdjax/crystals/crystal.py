@@ -106,16 +106,17 @@ class Crystal:
         positions: [N, 3] float32 fractional coordinates on the conventional cell.
         elements: [N] int32 row of each atom in the element table; 0 on padding.
         occupancies: [N] float32; 0 on padding, so that padding scatters nothing.
-        b_iso: [N] float32 B = 8 pi^2 U, square angstrom.
         symmetry: operations modulo centring, and centring vectors, padded.
+        b_iso: [N] float32 B = 8 pi^2 U, square angstrom; None for atoms at rest, which
+            cost less.
     """
 
     lattice: Float[Array | np.ndarray, "3 3"]
     positions: Float[Array | np.ndarray, "N 3"]
     elements: Int[Array | np.ndarray, " N"]
     occupancies: Float[Array | np.ndarray, " N"]
-    b_iso: Float[Array | np.ndarray, " N"]
     symmetry: Symmetry
+    b_iso: Float[Array | np.ndarray, " N"] | None = None
 
 
 def split_centring(
@@ -225,7 +226,8 @@ def to_crystal(
     Args:
         structure: asymmetric unit and all operations.
         size: atoms N after padding; without it, the atoms of the primitive cell.
-        displacements: keep the structure's B; without it, B is 0 as in the paper.
+        displacements: keep the structure's B; without it, the atoms are at rest, as
+            in the paper.
 
     Returns:
         Crystal with NumPy leaves in float32 and int32.
@@ -247,7 +249,9 @@ def to_crystal(
         positions=_pad(positions, size).astype(np.float32),
         elements=_pad(structure.elements[sites], size).astype(np.int32),
         occupancies=_pad(structure.occupancies[sites], size).astype(np.float32),
-        b_iso=_pad(displacements * structure.b_iso[sites], size).astype(np.float32),
+        b_iso=_pad(structure.b_iso[sites], size).astype(np.float32)
+        if displacements
+        else None,
         symmetry=Symmetry(
             rotations=_pad(rotations, MAX_OPERATIONS).astype(np.int32),
             translations=_pad(translations, MAX_OPERATIONS).astype(np.float32),

@@ -1,8 +1,9 @@
-"""Powder patterns of many crystals at once, each at its own cost.
+"""From crystals to powder patterns: the one program, for a chunk of crystals at once.
 
-The same steps as in `powder`, for a chunk of crystals that are about alike. Loops
-over blocks of candidates, reflections and atoms stop at the largest member of
-the chunk, so that a small crystal does not pay for the largest possible one.
+A single crystal is a chunk of one. Loops over blocks of candidates, reflections and
+atoms stop at the largest member of the chunk, so that a small crystal does not pay for
+the largest possible one. Reverse-mode differentiation needs loops of a fixed length
+instead; they run through all of the buffers, whose padding is inert.
 """
 
 import dataclasses
@@ -10,55 +11,55 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from xrdjax.crystals.crystal import Crystal
-from xrdjax.crystals.elements import IT92
 from xrdjax.crystals.lattices import inverse_spacing, unit_cell_volume
-from xrdjax.diffraction.intensities import line_intensities
+from xrdjax.diffraction.intensities import lorentz_polarization
+from xrdjax.diffraction.overflow import Overflow
 from xrdjax.diffraction.reflections import (
     Reflections,
-    append_reflections,
+    find_reflections,
     index_box,
-    no_reflections,
     unpack_miller,
 )
 from xrdjax.diffraction.structure_factors import (
     ATOM_BLOCK,
-    scattering_powers,
-    sum_phases,
+    Scatterers,
+    scatterers_of,
+    sum_over_atoms,
 )
-from xrdjax.instrument.diffractometer import PAPER_DIFFRACTOMETER, Diffractometer
-from xrdjax.instrument.profiles import (
-    ProfileGrid,
+from xrdjax.instrument.instrument import Instrument
+from xrdjax.instrument.profile import (
+    PeakGrid,
     add_lines,
-    line_heights,
-    profile,
+    broaden,
+    normalise,
+    peak_sigma,
 )
+from xrdjax.instrument.shifts import largest_shift, shift_of_u
+from xrdjax.instrument.specimen import Specimen
+from xrdjax.ops.chunks import fill_in_blocks
 from xrdjax.symmetry.space_groups import Symmetry
 
-# Sizes of the blocks that the loops take together.
-_CANDIDATES = 512
+# Reflections that the loop takes together.
 _REFLECTIONS = 128
 
 
 @dataclasses.dataclass(frozen=True)
-class Simulation:
-    """What is simulated and how much room it gets; hashable, so static under jit.
+class Capacity:
+    """Sizes of the buffers; hashable, so static under jit.
 
     Attributes:
-        diffractometer: wavelength and grid of 2 theta.
-        sizes_nm: smallest and largest crystallite size, nanometres.
-        max_volume: largest conventional cell, cubic angstrom.
-        max_elements: most elements in one crystal.
+        max_reflections: room H for the families of one crystal.
+        max_elements: room for the distinct elements of one crystal.
         chunk: crystals done together; 0 means 8 on a CPU, 256 elsewhere.
     """
 
-    diffractometer: Diffractometer = PAPER_DIFFRACTOMETER
-    sizes_nm: tuple[float, float] = (20.0, 100.0)
-    max_volume: float = 7000.0
+    max_reflections: int
     max_elements: int = 12
     chunk: int = 0
 
@@ -67,179 +68,259 @@ class Simulation:
         default = 8 if jax.default_backend() == "cpu" else 256
         return min(self.chunk or default, count)
 
-    @property
-    def max_reflections(self) -> int:
-        """Room for the families of the largest triclinic cell, in whole blocks.
 
-        Half the lattice points of the sphere, and a fifth for its surface.
-        """
-        sphere = 4 / 3 * math.pi * self.diffractometer.s_range[1] ** 3
-        room = 1.2 * sphere * self.max_volume / 2 + 256
-        return math.ceil(room / _REFLECTIONS) * _REFLECTIONS
+def reflections_in_largest_cell(max_volume: float, s_max: float) -> int:
+    """Families of reflections of the largest triclinic cell, at most.
 
+    Half the lattice points of the sphere, and a fifth for its surface.
 
-def chunk_reflections(crystals: Crystal, simulation: Simulation) -> Reflections:
-    """Reflections of each crystal of a chunk, [C, H]."""
-    s_range = simulation.diffractometer.s_range
-    box = jax.vmap(lambda a, g: index_box(a, g, s_range[1]))(
-        crystals.lattice, crystals.symmetry
-    )
-    order = jnp.max(crystals.symmetry.order)
-
-    def look(i, found):
-        def append(found, crystal, box):
-            return append_reflections(
-                found,
-                crystal.lattice,
-                crystal.symmetry,
-                box,
-                s_range,
-                i * _CANDIDATES,
-                order,
-                _CANDIDATES,
-            )
-
-        return jax.vmap(append)(found, crystals, box)
-
-    count = crystals.lattice.shape[0]
-    empty = jax.tree.map(
-        lambda x: jnp.broadcast_to(x, (count, *x.shape)),
-        no_reflections(simulation.max_reflections),
-    )
-    blocks = -(-jnp.max(box.count) // _CANDIDATES)
-    found = lax.fori_loop(0, blocks, look, empty)
-    return found.replace(overflow=found.overflow | box.overflow)
+    Args:
+        max_volume: of the conventional cell, cubic angstrom.
+        s_max: largest 1/d, 1/angstrom.
+    """
+    return math.ceil(1.2 * 4 / 3 * math.pi * s_max**3 * max_volume / 2 + 256)
 
 
 @struct.dataclass
-class _Scatterers:
-    """Atoms of a crystal as the sums over blocks of them take them.
+class Families:
+    """Reflection families with what the crystal scatters into them.
 
     Attributes:
-        coefficients: [E, 9] rows of IT92 of its distinct elements.
-        rows: [Z + 1] row of each element in them.
-        elements: [N] atomic numbers; N is a whole number of blocks.
-        positions: [N, 3] fractional coordinates.
-        occupancies: [N]; 0 on padding.
-        crowded: [] True when there are more than E elements.
+        miller: [H, 3] representative indices, exact floats.
+        multiplicity: [H] reflections of the family; 0 on padding.
+        s: [H] 1/d, 1/angstrom.
+        squared: [H] |F|^2 of the primitive cell, square electrons.
     """
 
-    coefficients: Float[Array, "E 9"]
-    rows: Int[Array, " Z"]
-    elements: Int[Array, " N"]
-    positions: Float[Array, "N 3"]
-    occupancies: Float[Array, " N"]
-    crowded: Bool[Array, ""]
+    miller: Float[Array, "*C H 3"]
+    multiplicity: Float[Array, "*C H"]
+    s: Float[Array, "*C H"]
+    squared: Float[Array, "*C H"]
 
 
-def _scatterers(crystal: Crystal, size: int, blocks: Int[Array, ""]) -> _Scatterers:
-    """Atoms of one crystal, those in the first blocks, with room for `size` elements."""
-    padding = (0, -crystal.elements.shape[0] % ATOM_BLOCK)
-    elements = jnp.pad(crystal.elements, padding)
-    count = IT92.shape[0]
+def s_range_of(
+    instrument: Instrument, u_range: Float[Array | np.ndarray, "2"]
+) -> Float[Array, "2"]:
+    """Smallest and largest 1/d that any emission line shows in a range, 1/angstrom.
 
-    def note(j, present):
-        block = lax.dynamic_slice_in_dim(elements, j * ATOM_BLOCK, ATOM_BLOCK)
-        return present.at[block].set(True)
-
-    present = lax.fori_loop(0, blocks, note, jnp.zeros(count, bool))
-    present = present.at[0].set(False)  # padding
-    rows = jnp.cumsum(present) - 1
-    slot = jnp.where(present, rows, size)
-    distinct = jnp.zeros(size, jnp.int32).at[slot].set(jnp.arange(count), mode="drop")
-    return _Scatterers(
-        coefficients=jnp.asarray(IT92, jnp.float32)[distinct],
-        rows=jnp.maximum(rows, 0),
-        elements=elements,
-        positions=jnp.pad(crystal.positions, (padding, (0, 0))),
-        occupancies=jnp.pad(crystal.occupancies, padding),
-        crowded=rows[-1] >= size,
+    Args:
+        instrument: wavelengths and shifts.
+        u_range: [2] of 2 sin(theta).
+    """
+    shift = largest_shift(instrument)
+    low, high = u_range[0] - shift, u_range[1] + shift
+    used = instrument.weights > 0
+    longest = jnp.max(jnp.where(used, instrument.wavelengths, 0.0))
+    shortest = jnp.min(jnp.where(used, instrument.wavelengths, jnp.inf))
+    return jnp.stack(
+        [jnp.maximum(low, 0.0) / longest, jnp.minimum(high, 2.0) / shortest]
     )
 
 
-def _squared_magnitudes(
-    miller: Float[Array, "H 3"],
+def _families_in_block(
+    start: Int[Array, ""],
+    found: Reflections,
+    lattice: Float[Array, "3 3"],
+    atoms: Scatterers,
+    atom_blocks: Int[Array, ""] | int,
+) -> Families:
+    """The families from `start` on, of one crystal, and their |F|^2."""
+    keys = lax.dynamic_slice_in_dim(found.keys, start, _REFLECTIONS)
+    miller = unpack_miller(keys)
+    # without the barrier the CPU backend forms these again for every use of them
+    s = lax.optimization_barrier(inverse_spacing(miller, lattice))
+    real, imaginary = sum_over_atoms(miller, (s / 2) ** 2, atoms, atom_blocks)
+    return Families(
+        miller=miller,
+        multiplicity=lax.dynamic_slice_in_dim(found.multiplicity, start, _REFLECTIONS),
+        s=s,
+        squared=real**2 + imaginary**2,
+    )
+
+
+def add_families(
+    combs: tuple[Float[Array, " M"], ...],
+    strength: Float[Array, " H"],
     s: Float[Array, " H"],
-    atoms: _Scatterers,
-    blocks: Int[Array, ""],
-) -> Float[Array, " H"]:
-    """|F|^2 of the primitive cell, over as many blocks of atoms as are told."""
-    no_displacements = jnp.zeros(atoms.coefficients.shape[0])
-    powers = lax.optimization_barrier(
-        scattering_powers(atoms.coefficients, no_displacements, (s / 2) ** 2)
-    )
+    instrument: Instrument,
+    specimen: Specimen,
+    peaks: PeakGrid,
+) -> tuple[Float[Array, " M"], ...]:
+    """Adds the lines of families to the comb of each emission line.
 
-    def add_atoms(j, total):
-        def block(array):
-            return lax.dynamic_slice_in_dim(array, j * ATOM_BLOCK, ATOM_BLOCK)
+    A line's integrated intensity is its area, m |F|^2 LP exp(-2 B stol^2), and its
+    width in 2 theta grows as 1 / cos(theta), so its height is that times cos(theta).
 
-        real, imaginary = sum_phases(
-            miller,
-            block(atoms.positions),
-            block(atoms.occupancies),
-            powers[atoms.rows[block(atoms.elements)]],
-        )
-        return total[0] + real, total[1] + imaginary
+    Args:
+        combs: of each emission line, [M] on the grid of u.
+        strength: [H] m |F|^2; 0 on padding.
+        s: [H] 1/d, 1/angstrom; anything on padding.
+        instrument: emission lines and shifts.
+        specimen: its displacement factor counts.
+        peaks: the grid.
+    """
+    damped = strength * jnp.exp(-specimen.b_iso * s**2 / 2)
+    added = []
+    for comb, wavelength, weight in zip(
+        combs, instrument.wavelengths, instrument.weights, strict=True
+    ):
+        sine = s * wavelength / 2
+        real = (strength > 0) & (sine < 1)
+        sine = jnp.where(real, sine, 0.5)
+        cosine = jnp.sqrt(1 - sine**2)
+        u = s * wavelength + shift_of_u(instrument, sine, cosine)
+        shown = real & (u >= peaks.u_range[0]) & (u <= peaks.u_range[1])
+        height = weight * damped * lorentz_polarization(sine) * cosine
+        added.append(add_lines(comb, u, jnp.where(shown, height, 0.0), peaks))
+    return tuple(added)
 
-    zero = jnp.zeros(miller.shape[0])
-    real, imaginary = lax.fori_loop(0, blocks, add_atoms, (zero, zero))
-    return real**2 + imaginary**2
+
+def pattern_of_combs(
+    combs: tuple[Float[Array, " M"], ...],
+    instrument: Instrument,
+    specimen: Specimen,
+    peaks: PeakGrid,
+) -> tuple[Float[Array, " T"], Int[Array, ""]]:
+    """Pattern with maximum 1, and Overflow.WIDTH where the grid does not suit it."""
+    sigmas = [
+        peak_sigma(wavelength, specimen.size_nm, instrument.gaussian_deg)
+        for wavelength in instrument.wavelengths
+    ]
+    profiles = [
+        broaden(comb, sigma, peaks) for comb, sigma in zip(combs, sigmas, strict=True)
+    ]
+    sigma = jnp.stack(sigmas)
+    fits = (sigma >= peaks.sigma_range[0]) & (sigma <= peaks.sigma_range[1])
+    unfit = jnp.any(~fits & (instrument.weights > 0))
+    return normalise(sum(profiles)), jnp.where(unfit, Overflow.WIDTH, 0)
+
+
+@struct.dataclass
+class _Chunk:
+    """What the loops over reflections need of each crystal, and how far they go."""
+
+    found: Reflections
+    atoms: Scatterers
+    reflection_blocks: Int[Array, ""] | int
+    atom_blocks: Int[Array, ""] | int
+    overflow: Int[Array, " C"]
+
+
+def _prepare(
+    crystals: Crystal,
+    s_range: Float[Array, "C 2"],
+    capacity: Capacity,
+    reverse: bool,
+) -> _Chunk:
+    """Reflections and scatterers of a chunk, and the length of the loops."""
+    room = -(-capacity.max_reflections // _REFLECTIONS) * _REFLECTIONS
+    found = find_reflections(crystals, s_range, room)
+    reflection_blocks = room // _REFLECTIONS
+    atom_blocks = -(-crystals.elements.shape[1] // ATOM_BLOCK)
+    if not reverse:
+        reflection_blocks = -(-jnp.max(found.count) // _REFLECTIONS)
+        present = jnp.sum(crystals.occupancies > 0, axis=1)
+        atom_blocks = -(-jnp.max(present) // ATOM_BLOCK)
+    atoms = jax.vmap(
+        lambda one: scatterers_of(one, capacity.max_elements, atom_blocks)
+    )(crystals)
+    crowded = jnp.where(atoms.crowded, Overflow.ELEMENTS, 0)
+    overflow = found.overflow | crowded
+    return _Chunk(found, atoms, reflection_blocks, atom_blocks, overflow)
 
 
 def simulate_chunk(
     crystals: Crystal,
-    sizes_nm: Float[Array, " C"],
-    grid: ProfileGrid,
-    simulation: Simulation,
-) -> tuple[Float[Array, "C T"], Bool[Array, " C"]]:
+    instruments: Instrument,
+    specimens: Specimen,
+    peaks: PeakGrid,
+    capacity: Capacity,
+    reverse: bool = False,
+) -> tuple[Float[Array, "C T"], Int[Array, " C"]]:
     """Patterns of a chunk of crystals; the work is that of its largest member.
-
-    Displacements are left out, as in the paper.
 
     Args:
         crystals: with a leading axis C; atoms first, padding after.
-        sizes_nm: [C] crystallite sizes, nanometres.
-        grid: from `profile_grid`.
-        simulation: static settings.
+        instruments: with a leading axis C.
+        specimens: with a leading axis C.
+        peaks: from `peak_grid`.
+        capacity: static sizes of the buffers.
+        reverse: loops of a fixed length, for reverse-mode differentiation.
 
     Returns:
-        Patterns [C, T] with maximum 1, and whether something had no room [C].
+        Patterns [C, T] with maximum 1, and the reasons [C] (`Overflow`) why some are
+        not complete; 0 for those that are.
     """
-    wavelength = simulation.diffractometer.wavelength
-    found = chunk_reflections(crystals, simulation)
-    atom_blocks = -(-jnp.max(jnp.sum(crystals.occupancies > 0, axis=1)) // ATOM_BLOCK)
-    atoms = jax.vmap(
-        lambda one: _scatterers(one, simulation.max_elements, atom_blocks)
-    )(crystals)
+    s_range = jax.vmap(lambda one: s_range_of(one, peaks.u_range))(instruments)
+    chunk = _prepare(crystals, s_range, capacity, reverse)
 
-    def add_reflections(i, combs):
-        def add(comb, lattice, keys, multiplicity, atoms):
-            first = i * _REFLECTIONS
-            keys = lax.dynamic_slice_in_dim(keys, first, _REFLECTIONS)
-            multiplicity = lax.dynamic_slice_in_dim(multiplicity, first, _REFLECTIONS)
-            miller = unpack_miller(keys)
-            # without barriers the CPU backend forms these again for every use of them
-            s = lax.optimization_barrier(inverse_spacing(miller, lattice))
-            squared = _squared_magnitudes(miller, s, atoms, atom_blocks)
-            intensities = line_intensities(multiplicity, squared, s, wavelength)
-            return add_lines(comb, s, line_heights(intensities, s, wavelength), grid)
+    def add_block(i, combs):
+        def add(combs, lattice, found, atoms, instrument, specimen):
+            families = _families_in_block(
+                i * _REFLECTIONS, found, lattice, atoms, chunk.atom_blocks
+            )
+            strength = families.multiplicity * families.squared
+            return add_families(
+                combs, strength, families.s, instrument, specimen, peaks
+            )
 
         return jax.vmap(add)(
-            combs, crystals.lattice, found.keys, found.multiplicity, atoms
+            combs, crystals.lattice, chunk.found, chunk.atoms, instruments, specimens
         )
 
-    combs = jnp.zeros((crystals.lattice.shape[0], grid.skew.shape[0]))
-    blocks = -(-jnp.max(found.count) // _REFLECTIONS)
-    combs = lax.fori_loop(0, blocks, add_reflections, combs)
-    patterns = jax.vmap(lambda comb, size: profile(comb, size, grid))(combs, sizes_nm)
-    return patterns, found.overflow | atoms.crowded
+    count, lines = instruments.wavelengths.shape
+    combs = tuple(jnp.zeros((count, peaks.skew.shape[0])) for _ in range(lines))
+    combs = lax.fori_loop(0, chunk.reflection_blocks, add_block, combs)
+    patterns, unfit = jax.vmap(
+        lambda combs, instrument, specimen: pattern_of_combs(
+            combs, instrument, specimen, peaks
+        )
+    )(combs, instruments, specimens)
+    return patterns, chunk.overflow | unfit
+
+
+def chunk_families(
+    crystals: Crystal,
+    s_range: Float[Array, "C 2"],
+    capacity: Capacity,
+    reverse: bool = False,
+) -> tuple[Families, Int[Array, " C"]]:
+    """All families [C, H] of a chunk, as `simulate_chunk` forms them block by block.
+
+    Args:
+        crystals: with a leading axis C.
+        s_range: [C, 2] smallest and largest 1/d, 1/angstrom.
+        capacity: static sizes of the buffers.
+        reverse: loops of a fixed length, for reverse-mode differentiation.
+
+    Returns:
+        Families, padded, and the reasons [C] (`Overflow`) why some are missing.
+    """
+    chunk = _prepare(crystals, s_range, capacity, reverse)
+    count, room = chunk.found.keys.shape
+
+    def block(places):
+        return jax.vmap(
+            lambda found, lattice, atoms: _families_in_block(
+                places[0], found, lattice, atoms, chunk.atom_blocks
+            )
+        )(chunk.found, crystals.lattice, chunk.atoms)
+
+    empty = Families(
+        miller=jnp.zeros((count, room, 3)),
+        multiplicity=jnp.zeros((count, room)),
+        s=jnp.zeros((count, room)),
+        squared=jnp.zeros((count, room)),
+    )
+    needed = chunk.reflection_blocks * _REFLECTIONS
+    return fill_in_blocks(block, empty, needed, _REFLECTIONS), chunk.overflow
 
 
 def simulation_cost(
     lattice: Float[Array, "3 3"],
     symmetry: Symmetry,
     atoms: Int[Array, ""],
-    diffractometer: Diffractometer,
+    s_max: Float[Array, ""] | float,
 ) -> Float[Array, ""]:
     """Estimated work for one crystal: candidates, and reflections times atoms.
 
@@ -247,10 +328,9 @@ def simulation_cost(
         lattice: [3, 3] rows a, b, c, angstrom.
         symmetry: of the crystal.
         atoms: [] in the primitive cell.
-        diffractometer: its largest s counts.
+        s_max: [] largest 1/d, 1/angstrom.
     """
-    s_max = diffractometer.s_range[1]
-    candidates = index_box(lattice, symmetry, s_max).count
+    candidates = index_box(lattice, symmetry, s_max).count.astype(jnp.float32)
     points = 4 / 3 * math.pi * s_max**3 * jnp.abs(unit_cell_volume(lattice))
-    families = points / (2.0 * symmetry.order * symmetry.centring_order)
-    return 8.0 * candidates + families * atoms
+    operations = (symmetry.order * symmetry.centring_order).astype(jnp.float32)
+    return 8 * candidates + points / (2 * operations) * atoms.astype(jnp.float32)

@@ -1,49 +1,51 @@
-"""Powder lines and the powder pattern of one crystal."""
+"""Powder lines and the powder pattern of one crystal, which is a chunk of one."""
 
 import functools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from xrdjax.crystals.crystal import Crystal
-from xrdjax.crystals.lattices import inverse_spacing
-from xrdjax.diffraction.intensities import line_intensities
-from xrdjax.diffraction.reflections import (
-    INDEX_LIMIT,
-    find_reflections,
-    unpack_miller,
+from xrdjax.diffraction.intensities import lorentz_polarization
+from xrdjax.diffraction.kernel import (
+    Capacity,
+    add_families,
+    chunk_families,
+    pattern_of_combs,
+    s_range_of,
+    simulate_chunk,
 )
-from xrdjax.diffraction.structure_factors import structure_factors
+from xrdjax.diffraction.overflow import Overflow
+from xrdjax.diffraction.reflections import INDEX_LIMIT
 from xrdjax.errors import InputError
-from xrdjax.instrument.diffractometer import PAPER_DIFFRACTOMETER, Diffractometer
-from xrdjax.instrument.profiles import (
-    ProfileGrid,
-    add_lines,
-    line_heights,
-    profile,
-    profile_grid,
-)
+from xrdjax.instrument.grid import PAPER_GRID, TwoThetaGrid
+from xrdjax.instrument.instrument import Instrument, make_instrument
+from xrdjax.instrument.profile import PeakGrid, peak_grid, peak_sigma
+from xrdjax.instrument.specimen import Specimen, make_specimen
+from xrdjax.ops.safe import safe_sqrt
 
-# Lines that `powder_lines` makes room for at most; they take about 1 GB.
+# Families that room is made for at most; they take about 1 GB.
 _MOST = 2**22
 
 
 @struct.dataclass
 class Lines:
-    """Powder lines, one a family of reflections, padded to H.
+    """Powder lines of the strongest emission line, one a family, padded to H.
 
     Attributes:
         miller: [H, 3] int32 representative indices in the crystal's setting.
         multiplicity: [H] reflections in the family; 0 on padding.
         s: [H] 1/d, 1/angstrom.
-        two_theta_deg: [H] diffraction angle, degrees.
+        two_theta_deg: [H] diffraction angle by Bragg's law, degrees; 0 on padding.
         magnitude: [H] |F| of the conventional cell, electrons.
+        strength: [H] m |F|^2, what the crystal alone contributes; 0 on padding.
         intensity: [H] m |F|^2 LP; 0 on padding.
-        overflow: [] True when lines are missing because H was too small.
+        overflow: [] reasons (`Overflow`) why lines are missing; 0 when none is.
     """
 
     miller: Int[Array, "H 3"]
@@ -51,45 +53,32 @@ class Lines:
     s: Float[Array, " H"]
     two_theta_deg: Float[Array, " H"]
     magnitude: Float[Array, " H"]
+    strength: Float[Array, " H"]
     intensity: Float[Array, " H"]
-    overflow: Bool[Array, ""]
+    overflow: Int[Array, ""]
 
 
-@functools.partial(jax.jit, static_argnames=("diffractometer", "max_reflections"))
-def _lines(
-    crystal: Crystal, diffractometer: Diffractometer, max_reflections: int
-) -> Lines:
-    found = find_reflections(crystal, diffractometer.s_range, max_reflections)
-    miller = unpack_miller(found.keys)
-    s = inverse_spacing(miller, crystal.lattice)
-    factors = structure_factors(crystal, miller)
-    squared = factors.real**2 + factors.imag**2
-    positive = squared > 0
-    wavelength = diffractometer.wavelength
-    sine = jnp.where(found.multiplicity > 0, s * wavelength / 2, 0.0)
-    return Lines(
-        miller=miller.astype(jnp.int32),
-        multiplicity=found.multiplicity,
-        s=s,
-        two_theta_deg=jnp.rad2deg(2 * jnp.arcsin(sine)),
-        magnitude=jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0),
-        intensity=line_intensities(found.multiplicity, squared, s, wavelength),
-        overflow=found.overflow,
-    )
+def _is_traced(*trees: Any) -> bool:
+    return any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(trees))
 
 
-def _room(crystal: Crystal, diffractometer: Diffractometer) -> int:
-    """Rows enough for every reflection of a concrete crystal, a power of two.
+def _chunk_of_one(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], tree)
+
+
+def _room(crystal: Crystal, instrument: Instrument, grid: TwoThetaGrid) -> int:
+    """Room for every family of a concrete crystal, a power of two.
 
     Half the reciprocal lattice points in the sphere, plus its surface.
     """
-    if isinstance(crystal.lattice, jax.core.Tracer):
+    if _is_traced(crystal.lattice, instrument):
         raise InputError(
-            "the number of reflections of a traced lattice is unknown: pass "
-            "max_reflections, such as 4096, and look at the lines' overflow"
+            "the number of reflections of a traced lattice or wavelength is unknown: "
+            "pass max_reflections, such as 4096, and look at the overflow of the lines"
         )
     lattice = np.asarray(crystal.lattice, float)
-    s_max = diffractometer.s_range[1]
+    shortest = float(np.min(np.asarray(instrument.wavelengths)))
+    s_max = grid.u_range[1] / shortest
     lengths = np.linalg.norm(lattice, axis=1)
     if max(lengths) * s_max >= INDEX_LIMIT:
         raise InputError(
@@ -110,20 +99,67 @@ def _room(crystal: Crystal, diffractometer: Diffractometer) -> int:
     return max(64, 2 ** math.ceil(math.log2(room)))
 
 
+def _capacity(
+    crystal: Crystal,
+    instrument: Instrument,
+    grid: TwoThetaGrid,
+    max_reflections: int | None,
+) -> Capacity:
+    """Buffers that suffice for one crystal."""
+    return Capacity(
+        max_reflections or _room(crystal, instrument, grid),
+        max_elements=min(len(crystal.elements), 98),
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("capacity", "reverse"))
+def _lines(
+    crystal: Crystal,
+    instrument: Instrument,
+    u_range: Float[Array, "2"],
+    capacity: Capacity,
+    reverse: bool,
+) -> Lines:
+    s_range = s_range_of(instrument, u_range)
+    found, overflow = chunk_families(
+        _chunk_of_one(crystal), s_range[None], capacity, reverse
+    )
+    families = jax.tree.map(lambda leaf: leaf[0], found)
+    sine = families.s * instrument.wavelengths[0] / 2
+    # an emission line of shorter wavelength may show more families than this one
+    real = (families.multiplicity > 0) & (2 * sine <= u_range[1])
+    sine = jnp.where(real, sine, 0.5)
+    cell = crystal.symmetry.centring_order.astype(jnp.float32) ** 2
+    strength = families.multiplicity * families.squared * cell
+    return Lines(
+        miller=families.miller.astype(jnp.int32),
+        multiplicity=families.multiplicity,
+        s=families.s,
+        two_theta_deg=jnp.where(real, jnp.rad2deg(2 * jnp.arcsin(sine)), 0.0),
+        magnitude=safe_sqrt(families.squared * cell),
+        strength=strength,
+        intensity=jnp.where(real, strength * lorentz_polarization(sine), 0.0),
+        overflow=overflow[0],
+    )
+
+
 def powder_lines(
     crystal: Crystal,
-    diffractometer: Diffractometer | None = None,
+    instrument: Instrument | None = None,
+    grid: TwoThetaGrid = PAPER_GRID,
+    *,
     max_reflections: int | None = None,
 ) -> Lines:
     """Powder lines of a crystal inside the range of 2 theta.
 
-    Differentiable in lattice, positions, occupancies and displacements; which
-    reflections exist is decided at the given lattice.
+    Differentiable in lattice, positions, occupancies, displacements and wavelength;
+    which reflections exist is decided at the given lattice.
 
     Args:
         crystal: one crystal.
-        diffractometer: wavelength and range; the paper's by default.
-        max_reflections: rows H of the result; needed only where the lattice is
+        instrument: its wavelengths count; the paper's by default.
+        grid: its range counts.
+        max_reflections: room H; needed only where the lattice or the wavelength is
             traced (under jit, vmap or grad).
 
     Returns:
@@ -133,70 +169,120 @@ def powder_lines(
         InputError: max_reflections is missing, and the lattice is traced or has more
             reflections than can be listed.
     """
-    diffractometer = diffractometer or PAPER_DIFFRACTOMETER
-    return _lines(
-        crystal, diffractometer, max_reflections or _room(crystal, diffractometer)
-    )
+    instrument = make_instrument() if instrument is None else instrument
+    capacity = _capacity(crystal, instrument, grid, max_reflections)
+    reverse = _is_traced(crystal, instrument)
+    return _lines(crystal, instrument, grid.u_limits, capacity, reverse)
 
 
-@functools.partial(jax.jit, static_argnames=("diffractometer",))
-def profile_of_lines(
-    lines: Lines,
-    crystallite_size_nm: Float[Array, ""],
-    grid: ProfileGrid,
-    diffractometer: Diffractometer,
-) -> Float[Array, " T"]:
-    """Diffractogram of given lines, divided by its maximum.
+def _peaks_for(
+    grid: TwoThetaGrid, instrument: Instrument, specimen: Specimen
+) -> PeakGrid:
+    """The grid that suits one concrete instrument and specimen."""
+    if _is_traced(instrument, specimen):
+        raise InputError(
+            "the width of the peaks of a traced instrument or specimen is unknown: "
+            "pass peaks, from peaks_for(grid, InstrumentRanges(...), "
+            "SpecimenRanges(size_nm=(20, 100)))"
+        )
+    sigmas = [
+        float(
+            peak_sigma(
+                float(w), float(specimen.size_nm), float(instrument.gaussian_deg)
+            )
+        )
+        for w in np.asarray(instrument.wavelengths)
+    ]
+    return peak_grid(grid, min(sigmas), max(sigmas))
 
-    Args:
-        lines: powder lines; intensities may be changed first (texture, say).
-        crystallite_size_nm: [] within the grid's sizes, nanometres.
-        grid: from `profile_grid`.
-        diffractometer: wavelength and grid of 2 theta.
 
-    Returns:
-        [T] pattern with maximum 1; zero if no line is in range.
-    """
-    heights = line_heights(lines.intensity, lines.s, diffractometer.wavelength)
-    comb = add_lines(jnp.zeros_like(grid.skew), lines.s, heights, grid)
-    return profile(comb, crystallite_size_nm, grid)
+@functools.partial(jax.jit, static_argnames=("capacity", "reverse"))
+def _pattern(
+    crystal: Crystal,
+    instrument: Instrument,
+    specimen: Specimen,
+    peaks: PeakGrid,
+    capacity: Capacity,
+    reverse: bool,
+) -> tuple[Float[Array, " T"], Int[Array, ""]]:
+    one = _chunk_of_one((crystal, instrument, specimen))
+    patterns, overflow = simulate_chunk(*one, peaks, capacity, reverse)
+    return patterns[0], overflow[0]
 
 
 def powder_pattern(
     crystal: Crystal,
-    crystallite_size_nm: Float[Array, ""] | float = 50.0,
-    diffractometer: Diffractometer | None = None,
+    instrument: Instrument | None = None,
+    specimen: Specimen | None = None,
+    grid: TwoThetaGrid = PAPER_GRID,
     *,
-    sizes_nm: tuple[float, float] | None = None,
+    peaks: PeakGrid | None = None,
     max_reflections: int | None = None,
 ) -> Float[Array, " T"]:
-    """Powder X-ray diffractogram of a crystal, divided by its maximum.
+    """Powder X-ray diffraction pattern of a crystal, divided by its maximum.
 
-    Every line inside the range is a Gaussian in 2 theta of Scherrer width,
-    FWHM = K lambda / (L cos theta), K = 0.9, and of area m |F|^2 LP.
+    Every line inside the range is a Gaussian in 2 theta of the width of `peak_sigma`
+    and of area m |F|^2 LP. Differentiable in the crystal (see `powder_lines`), the
+    instrument and the specimen.
 
     Args:
         crystal: one crystal (vmap over the leading axis of a batch).
-        crystallite_size_nm: [] size L of the crystallites, nanometres.
-        diffractometer: wavelength and grid of 2 theta; the paper's by default.
-        sizes_nm: smallest and largest size that the grid must serve; needed only
-            where crystallite_size_nm is traced.
+        instrument: the diffractometer; the paper's by default.
+        specimen: crystallites of 50 nm by default.
+        grid: of 2 theta.
+        peaks: from `peaks_for`; needed only where instrument or specimen are traced.
         max_reflections: see `powder_lines`.
 
     Returns:
-        [T] pattern with maximum 1.
+        [T] pattern with maximum 1; zero if no line is in range.
 
     Raises:
-        InputError: a traced argument lacks its static companion, or no such size.
+        InputError: a traced argument lacks its static companion, or the buffers do
+            not suffice for a crystal that is not traced.
     """
-    diffractometer = diffractometer or PAPER_DIFFRACTOMETER
-    if sizes_nm is None:
-        if isinstance(crystallite_size_nm, jax.core.Tracer):
-            raise InputError(
-                "the range of a traced crystallite size is unknown: pass sizes_nm, "
-                "such as (20, 100), in nanometres"
-            )
-        sizes_nm = (float(crystallite_size_nm),) * 2
-    grid = profile_grid(diffractometer, *sizes_nm)
-    lines = powder_lines(crystal, diffractometer, max_reflections)
-    return profile_of_lines(lines, crystallite_size_nm, grid, diffractometer)
+    instrument = make_instrument() if instrument is None else instrument
+    specimen = make_specimen() if specimen is None else specimen
+    if peaks is None:
+        peaks = _peaks_for(grid, instrument, specimen)
+    capacity = _capacity(crystal, instrument, grid, max_reflections)
+    reverse = _is_traced(crystal, instrument, specimen)
+    pattern, overflow = _pattern(
+        crystal, instrument, specimen, peaks, capacity, reverse
+    )
+    if not _is_traced(overflow) and overflow:
+        raise InputError(f"the pattern is not complete: {Overflow(int(overflow)).hint}")
+    return pattern
+
+
+@jax.jit
+def _pattern_of_lines(
+    lines: Lines, instrument: Instrument, specimen: Specimen, peaks: PeakGrid
+) -> Float[Array, " T"]:
+    empty = jnp.zeros(peaks.skew.shape[0])
+    combs = (empty,) * len(instrument.wavelengths)
+    combs = add_families(combs, lines.strength, lines.s, instrument, specimen, peaks)
+    return pattern_of_combs(combs, instrument, specimen, peaks)[0]
+
+
+def pattern_of_lines(
+    lines: Lines,
+    instrument: Instrument | None = None,
+    specimen: Specimen | None = None,
+    grid: TwoThetaGrid = PAPER_GRID,
+    *,
+    peaks: PeakGrid | None = None,
+) -> Float[Array, " T"]:
+    """Pattern of given lines, divided by its maximum; see `powder_pattern`.
+
+    Args:
+        lines: powder lines; their `strength` may be changed first (texture, say).
+        instrument, specimen, grid, peaks: as in `powder_pattern`.
+
+    Returns:
+        [T] pattern with maximum 1; zero if no line is in range.
+    """
+    instrument = make_instrument() if instrument is None else instrument
+    specimen = make_specimen() if specimen is None else specimen
+    if peaks is None:
+        peaks = _peaks_for(grid, instrument, specimen)
+    return _pattern_of_lines(lines, instrument, specimen, peaks)

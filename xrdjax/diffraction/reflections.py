@@ -6,8 +6,6 @@ one with the largest (h, k, l) in lexicographic order is kept. That rule needs
 the operations alone, so it holds in any setting of any space group.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.lattices import inverse_spacing
+from xrdjax.diffraction.overflow import Overflow
 from xrdjax.symmetry.space_groups import Symmetry
 
 # An index is packed in ten bits, so that |h|, |k|, |l| < 512 and the order of
@@ -24,6 +23,8 @@ from xrdjax.symmetry.space_groups import Symmetry
 INDEX_LIMIT = 512
 _KEY = (INDEX_LIMIT * INDEX_LIMIT * 4, INDEX_LIMIT * 2, 1)
 
+# Candidates that are looked at together.
+_CANDIDATES = 512
 # Phases h.w are multiples of 1/24; anything farther from an integer is no rounding.
 _FRACTION = 0.01
 
@@ -36,13 +37,13 @@ class Box:
         first: [3] smallest index of h, k, l.
         size: [3] number of values of h, k, l.
         count: [] candidates, the product of size.
-        overflow: [] True when an index does not fit INDEX_LIMIT.
+        overflow: [] Overflow.INDICES when an index does not fit INDEX_LIMIT, else 0.
     """
 
     first: Int[Array, "3"]
     size: Int[Array, "3"]
     count: Int[Array, ""]
-    overflow: Bool[Array, ""]
+    overflow: Int[Array, ""]
 
 
 @struct.dataclass
@@ -54,13 +55,13 @@ class Reflections:
         multiplicity: [H] reflections in the family, Friedel mates included;
             0 on padding, so that padding scatters nothing.
         count: [] reflections found.
-        overflow: [] True when some were lost: H or INDEX_LIMIT was too small.
+        overflow: [] reasons (`Overflow`) why some are missing; 0 when none is.
     """
 
     keys: Int[Array, " H"]
     multiplicity: Float[Array, " H"]
     count: Int[Array, ""]
-    overflow: Bool[Array, ""]
+    overflow: Int[Array, ""]
 
 
 def unpack_miller(keys: Int[Array, " H"]) -> Float[Array, "H 3"]:
@@ -82,7 +83,9 @@ def _laue_has(symmetry: Symmetry, signs: tuple[int, int, int]) -> Bool[Array, ""
 
 
 def index_box(
-    lattice: Float[Array | np.ndarray, "3 3"], symmetry: Symmetry, s_max: float
+    lattice: Float[Array | np.ndarray, "3 3"],
+    symmetry: Symmetry,
+    s_max: Float[Array, ""] | float,
 ) -> Box:
     """Box around all reflections with 1/d <= s_max that can represent a family.
 
@@ -92,7 +95,7 @@ def index_box(
     Args:
         lattice: [3, 3] rows a, b, c, angstrom.
         symmetry: operations of the crystal's setting.
-        s_max: largest 1/d, 1/angstrom.
+        s_max: [] largest 1/d, 1/angstrom.
     """
     lengths = jnp.sqrt(jnp.sum(lattice**2, axis=-1))
     # rounding must not lose an index that lies on the limit itself
@@ -104,7 +107,7 @@ def index_box(
             _laue_has(symmetry, (1, 1, -1)),
         ]
     )
-    overflow = jnp.any(last >= INDEX_LIMIT)
+    overflow = jnp.where(jnp.any(last >= INDEX_LIMIT), Overflow.INDICES, 0)
     last = jnp.minimum(last, INDEX_LIMIT - 1)
     first = jnp.where(nonnegative, 0, -last)
     size = last - first + 1
@@ -189,7 +192,7 @@ def no_reflections(size: int) -> Reflections:
         keys=jnp.zeros(size, jnp.int32),
         multiplicity=jnp.zeros(size, jnp.float32),
         count=jnp.int32(0),
-        overflow=jnp.bool_(False),
+        overflow=jnp.int32(0),
     )
 
 
@@ -198,7 +201,7 @@ def append_reflections(
     lattice: Float[Array, "3 3"],
     symmetry: Symmetry,
     box: Box,
-    s_range: tuple[float, float],
+    s_range: Float[Array, "2"],
     start: Int[Array, ""],
     order: Int[Array, ""],
     block: int,
@@ -209,7 +212,7 @@ def append_reflections(
         found: the list so far.
         lattice, symmetry: of the crystal.
         box: its candidates.
-        s_range: smallest and largest 1/d, 1/angstrom.
+        s_range: [2] smallest and largest 1/d, 1/angstrom.
         start: [] first candidate.
         order: [] operations to loop over.
         block: number of candidates, static.
@@ -227,30 +230,40 @@ def append_reflections(
         keys=found.keys.at[slot].set(keys, mode="drop"),
         multiplicity=found.multiplicity.at[slot].set(multiplicity, mode="drop"),
         count=count,
-        overflow=found.overflow | (count > size),
+        overflow=found.overflow | jnp.where(count > size, Overflow.REFLECTIONS, 0),
     )
 
 
-@functools.partial(jax.jit, static_argnames=("s_range", "size", "block"))
 def find_reflections(
-    crystal: Crystal, s_range: tuple[float, float], size: int, block: int = 512
+    crystals: Crystal, s_range: Float[Array, "C 2"], size: int
 ) -> Reflections:
-    """All reflection families of a crystal with 1/d in s_range.
+    """All reflection families of each crystal of a chunk with 1/d in its range, [C, H].
+
+    The loop over blocks of candidates ends with the largest crystal of the chunk. No
+    gradient flows: which reflections exist is decided at the given lattice.
 
     Args:
-        crystal: only its lattice and symmetry matter; no gradient flows.
-        s_range: smallest and largest 1/d, 1/angstrom.
-        size: room H for reflections; `overflow` tells when it was too small.
-        block: candidates looked at together.
+        crystals: with a leading axis C; only lattice and symmetry matter.
+        s_range: [C, 2] smallest and largest 1/d, 1/angstrom.
+        size: room H for reflections; `overflow` states when it was too small.
     """
-    lattice = lax.stop_gradient(crystal.lattice)
-    symmetry = crystal.symmetry
-    box = index_box(lattice, symmetry, s_range[1])
+    lattices, s_range = lax.stop_gradient((crystals.lattice, s_range))
+    box = jax.vmap(index_box)(lattices, crystals.symmetry, s_range[:, 1])
+    order = jnp.max(crystals.symmetry.order)
 
     def look(i, found):
-        return append_reflections(
-            found, lattice, symmetry, box, s_range, i * block, symmetry.order, block
-        )
+        def append(found, lattice, symmetry, box, s_range):
+            start = i * _CANDIDATES
+            return append_reflections(
+                found, lattice, symmetry, box, s_range, start, order, _CANDIDATES
+            )
 
-    found = lax.fori_loop(0, -(-box.count // block), look, no_reflections(size))
+        return jax.vmap(append)(found, lattices, crystals.symmetry, box, s_range)
+
+    count = lattices.shape[0]
+    empty = jax.tree.map(
+        lambda x: jnp.broadcast_to(x, (count, *x.shape)), no_reflections(size)
+    )
+    blocks = -(-jnp.max(box.count) // _CANDIDATES)
+    found = lax.fori_loop(0, blocks, look, empty)
     return found.replace(overflow=found.overflow | box.overflow)

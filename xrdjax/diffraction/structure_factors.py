@@ -1,9 +1,9 @@
 """Structure factors: form factors of the elements and phases of the atoms."""
 
-import jax
 import jax.numpy as jnp
+from flax import struct
 from jax import lax
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float, Int
 
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.elements import IT92
@@ -15,14 +15,15 @@ ATOM_BLOCK = 8
 
 
 def form_factors(
-    coefficients: Float[Array, "A 9"], stol2: Float[Array, " H"]
-) -> Float[Array, "A H"]:
+    coefficients: Float[Array, "E 9"], stol2: Float[Array, " H"]
+) -> Float[Array, "E H"]:
     """Atomic form factors f(s) = sum_i a_i exp(-b_i stol^2) + c, electrons.
 
-    International Tables for Crystallography C (1992), 6.1.1.4.
+    International Tables for Crystallography C (1992), 6.1.1.4; the fit holds for
+    stol < 2 / angstrom.
 
     Args:
-        coefficients: [A, 9] a1..a4, b1..b4, c of each atom or element.
+        coefficients: [E, 9] a1..a4, b1..b4, c of each element.
         stol2: [H] (sin(theta) / lambda)^2, 1/square angstrom.
     """
     total = jnp.broadcast_to(
@@ -32,25 +33,6 @@ def form_factors(
         a, b = coefficients[:, i, None], coefficients[:, i + 4, None]
         total = total + a * jnp.exp(-b * stol2[None])
     return total
-
-
-def scattering_powers(
-    coefficients: Float[Array, "A 9"],
-    b_iso: Float[Array, " A"],
-    stol2: Float[Array, " H"],
-) -> Float[Array, "A H"]:
-    """What a whole atom adds to F, but for its phase: f exp(-B stol^2), electrons.
-
-    The exponential is the isotropic Debye-Waller factor (International Tables
-    for Crystallography C, ch. 6.1.1).
-
-    Args:
-        coefficients: [A, 9] rows of IT92.
-        b_iso: [A] B = 8 pi^2 U, square angstrom.
-        stol2: [H] (sin(theta) / lambda)^2, 1/square angstrom.
-    """
-    damping = jnp.exp(-b_iso[:, None] * stol2[None])
-    return damping * form_factors(coefficients, stol2)
 
 
 def sum_phases(
@@ -79,14 +61,106 @@ def sum_phases(
     return real, imaginary
 
 
+@struct.dataclass
+class Scatterers:
+    """Atoms of a crystal as the sums over blocks of them take them.
+
+    Attributes:
+        coefficients: [E, 9] rows of IT92 of its distinct elements.
+        rows: [Z + 1] row of each element in them.
+        elements: [N] atomic numbers; N is a whole number of blocks.
+        positions: [N, 3] fractional coordinates.
+        occupancies: [N]; 0 on padding.
+        b_iso: [N] B, square angstrom; None where no atom has any.
+        crowded: [] whether there are more than E elements.
+    """
+
+    coefficients: Float[Array, "E 9"]
+    rows: Int[Array, " Z"]
+    elements: Int[Array, " N"]
+    positions: Float[Array, "N 3"]
+    occupancies: Float[Array, " N"]
+    b_iso: Float[Array, " N"] | None
+    crowded: Bool[Array, ""]
+
+
+def scatterers_of(
+    crystal: Crystal, max_elements: int, blocks: Int[Array, ""] | int
+) -> Scatterers:
+    """The atoms in the first blocks of a crystal, and the form factors they need.
+
+    Args:
+        crystal: atoms first, padding after.
+        max_elements: room E for distinct elements.
+        blocks: [] number of blocks that hold atoms.
+    """
+    padding = (0, -crystal.elements.shape[0] % ATOM_BLOCK)
+    elements = jnp.pad(crystal.elements, padding)
+    count = IT92.shape[0]
+
+    def note(j, present):
+        block = lax.dynamic_slice_in_dim(elements, j * ATOM_BLOCK, ATOM_BLOCK)
+        return present.at[block].set(True)
+
+    present = lax.fori_loop(0, blocks, note, jnp.zeros(count, bool))
+    present = present.at[0].set(False)  # padding
+    rows = jnp.cumsum(present, dtype=jnp.int32) - 1
+    slot = jnp.where(present, rows, max_elements)
+    distinct = jnp.zeros(max_elements, jnp.int32)
+    distinct = distinct.at[slot].set(jnp.arange(count, dtype=jnp.int32), mode="drop")
+    return Scatterers(
+        coefficients=jnp.asarray(IT92, jnp.float32)[distinct],
+        rows=jnp.maximum(rows, 0),
+        elements=elements,
+        positions=jnp.pad(crystal.positions, (padding, (0, 0))),
+        occupancies=jnp.pad(crystal.occupancies, padding),
+        b_iso=None if crystal.b_iso is None else jnp.pad(crystal.b_iso, padding),
+        crowded=rows[-1] >= max_elements,
+    )
+
+
+def sum_over_atoms(
+    miller: Float[Array, "H 3"],
+    stol2: Float[Array, " H"],
+    atoms: Scatterers,
+    blocks: Int[Array, ""] | int,
+) -> tuple[Float[Array, " H"], Float[Array, " H"]]:
+    """Real and imaginary part of F(h) of the primitive cell, electrons.
+
+    F(h) = sum_j o_j f_j exp(-B_j stol^2) exp(2 pi i h . x_j); International Tables for
+    Crystallography B, ch. 1.2, and C, ch. 6.1.1 for the Debye-Waller factor.
+
+    Args:
+        miller: [H, 3] indices in the crystal's setting.
+        stol2: [H] (sin(theta) / lambda)^2 = 1 / (2 d)^2, 1/square angstrom.
+        atoms: from `scatterers_of`.
+        blocks: [] number of blocks of atoms that are summed.
+    """
+    powers = lax.optimization_barrier(form_factors(atoms.coefficients, stol2))
+
+    def add_atoms(j, total):
+        def block(array):
+            return lax.dynamic_slice_in_dim(array, j * ATOM_BLOCK, ATOM_BLOCK)
+
+        power = powers[atoms.rows[block(atoms.elements)]]
+        if atoms.b_iso is not None:
+            power = power * jnp.exp(-block(atoms.b_iso)[:, None] * stol2[None])
+        real, imaginary = sum_phases(
+            miller, block(atoms.positions), block(atoms.occupancies), power
+        )
+        return total[0] + real, total[1] + imaginary
+
+    zero = jnp.zeros(miller.shape[0])
+    return lax.fori_loop(0, blocks, add_atoms, (zero, zero))
+
+
 def structure_factors(
     crystal: Crystal, miller: Float[Array, "H 3"]
 ) -> Complex[Array, " H"]:
-    """Structure factors F(h) = sum_j o_j f_j exp(-B_j stol^2) exp(2 pi i h . x_j).
+    """Structure factors F(h) of the conventional cell, by `sum_over_atoms`.
 
-    The sum runs over the conventional cell: the atoms of the primitive one,
-    times the lattice points of the cell, for reflections that the centring
-    allows. International Tables for Crystallography B, ch. 1.2.
+    The sum over the primitive cell, times the lattice points of the conventional one,
+    for reflections that the centring allows.
 
     Args:
         crystal: atoms of one primitive cell.
@@ -95,23 +169,12 @@ def structure_factors(
     Returns:
         [H] complex structure factors, electrons.
     """
-    miller = miller.astype(jnp.float32)
-    stol2 = (inverse_spacing(miller, crystal.lattice) / 2) ** 2
-    padding = -crystal.elements.shape[0] % ATOM_BLOCK
-    atoms = jax.tree.map(
-        lambda x: jnp.pad(x, ((0, padding), *((0, 0),) * (x.ndim - 1))).reshape(
-            -1, ATOM_BLOCK, *x.shape[1:]
-        ),
-        (crystal.positions, crystal.elements, crystal.occupancies, crystal.b_iso),
+    miller = jnp.asarray(miller, jnp.float32)
+    stol2 = (inverse_spacing(miller, jnp.asarray(crystal.lattice)) / 2) ** 2
+    blocks = -(-crystal.elements.shape[0] // ATOM_BLOCK)
+    elements = min(crystal.elements.shape[0], IT92.shape[0] - 1)
+    atoms = scatterers_of(crystal, elements, blocks)
+    real, imaginary = sum_over_atoms(miller, stol2, atoms, blocks)
+    return lax.complex(real, imaginary) * jnp.asarray(
+        crystal.symmetry.centring_order, jnp.float32
     )
-
-    def add_atoms(total, block):
-        positions, elements, occupancies, b_iso = block
-        coefficients = jnp.asarray(IT92, jnp.float32)[elements]
-        powers = scattering_powers(coefficients, b_iso, stol2)
-        real, imaginary = sum_phases(miller, positions, occupancies, powers)
-        return (total[0] + real, total[1] + imaginary), None
-
-    zero = jnp.zeros(miller.shape[0])
-    (real, imaginary), _ = lax.scan(add_atoms, (zero, zero), atoms)
-    return lax.complex(real, imaginary) * crystal.symmetry.centring_order

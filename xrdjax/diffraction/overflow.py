@@ -1,0 +1,32 @@
+"""Why a crystal did not fit into the buffers of a compiled program."""
+
+import enum
+
+
+class Overflow(enum.IntFlag):
+    """Buffers that were too small; a pattern with any of them is not to be trusted.
+
+    Compiled functions return it as int32, one bit a reason.
+    """
+
+    REFLECTIONS = 1
+    INDICES = 2
+    ELEMENTS = 4
+    WIDTH = 8
+
+    @property
+    def hint(self) -> str:
+        """What happened and what helps, for each reason that is set."""
+        return "; ".join(text for flag, text in _HINTS.items() if flag in self)
+
+
+_HINTS = {
+    Overflow.REFLECTIONS: "more families of reflections than there is room for: raise "
+    "max_reflections or max_volume, or narrow the range of 2 theta",
+    Overflow.INDICES: "Miller indices of 512 or more: choose a longer wavelength or a "
+    "narrower range of 2 theta",
+    Overflow.ELEMENTS: "more distinct elements than there is room for: raise "
+    "max_elements",
+    Overflow.WIDTH: "peaks narrower or wider than the grid was made for: widen the "
+    "ranges of crystallite size, wavelength and instrumental width",
+}
