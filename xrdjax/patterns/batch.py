@@ -1,0 +1,71 @@
+"""What every source of patterns gives."""
+
+from typing import Protocol
+
+import jax.numpy as jnp
+from flax import struct
+from jaxtyping import Array, Bool, Float, Int, Key
+
+
+@struct.dataclass
+class Targets:
+    """What a network can be asked about each pattern.
+
+    Attributes:
+        group_rows: [B] row of the space group among the classes.
+        unit_cells: [B, 6] a, b, c (angstrom), alpha, beta, gamma (radians) of the
+            conventional cell; None where they are not known.
+    """
+
+    group_rows: Int[Array, " B"]
+    unit_cells: Float[Array, "B 6"] | None = None
+
+
+@struct.dataclass
+class Batch:
+    """Labelled patterns.
+
+    Attributes:
+        patterns: [B, T] with maximum 1.
+        targets: of each pattern.
+        counts: scalars by name: what became of the crystals that were tried.
+        mask: [B, T] which points were measured; None where all of them were.
+    """
+
+    patterns: Float[Array, "B T"]
+    targets: Targets
+    counts: dict[str, Int[Array, ""]]
+    mask: Bool[Array, "B T"] | None = None
+
+
+class Source(Protocol):
+    """Where patterns come from: a pytree, whose leaves are the tables it looks up.
+
+    It is an argument of compiled programs, in which constants of that size would take
+    long to compile.
+    """
+
+    def sample(self, key: Key[Array, ""], size: int) -> Batch:
+        """A batch of `size` labelled patterns, by one random key."""
+        ...
+
+
+def merge(first: Batch, second: Batch, order: Int[Array, " B"]) -> Batch:
+    """Two batches as one, in a given order; its counts are the sums of theirs."""
+    counts = {
+        name: first.counts.get(name, 0) + second.counts.get(name, 0)
+        for name in first.counts | second.counts
+    }
+
+    def join(one, other):
+        return None if one is None else jnp.concatenate([one, other])[order]
+
+    return Batch(
+        patterns=join(first.patterns, second.patterns),
+        targets=Targets(
+            group_rows=join(first.targets.group_rows, second.targets.group_rows),
+            unit_cells=join(first.targets.unit_cells, second.targets.unit_cells),
+        ),
+        counts=counts,
+        mask=join(first.mask, second.mask),
+    )

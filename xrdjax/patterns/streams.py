@@ -1,0 +1,55 @@
+"""Every stream of random numbers that a run draws from, so that no two are the same.
+
+A run has one seed. Parameters come from one half of its key, training from the other:
+step s on device d folds s and then d into it. Evaluation and validation fold a number
+that no step reaches into the seed's key itself. Known crystals are chosen and measured
+on the host, by NumPy generators that are seeded with the same numbers.
+"""
+
+import jax
+import numpy as np
+from jaxtyping import Array, Key
+
+# Beyond any number of a step or a device.
+_EVALUATION = 2**31
+_VALIDATION = 2**31 + 1
+# Folded into the key of a step and device, which is no key of evaluation.
+_DROPOUT = 2**31
+
+
+def initial_keys(seed: int) -> tuple[Key[Array, ""], Key[Array, ""]]:
+    """Keys of the parameters and of training."""
+    parameters, training = jax.random.split(jax.random.key(seed))
+    return parameters, training
+
+
+def step_key(
+    training: Key[Array, ""], step: Array, device: Array | int
+) -> Key[Array, ""]:
+    """Key of the crystals and measurements of one step on one device."""
+    return jax.random.fold_in(jax.random.fold_in(training, step), device)
+
+
+def dropout_key(step: Key[Array, ""]) -> Key[Array, ""]:
+    """Key of what a network drops in the step of this key."""
+    return jax.random.fold_in(step, _DROPOUT)
+
+
+def evaluation_key(seed: int) -> Key[Array, ""]:
+    """Key of the synthetic crystals of an evaluation; fold in the batch's number."""
+    return jax.random.fold_in(jax.random.key(seed), _EVALUATION)
+
+
+def validation_key(seed: int) -> Key[Array, ""]:
+    """Key of the synthetic crystals for validation; fold in the batch's number."""
+    return jax.random.fold_in(jax.random.key(seed), _VALIDATION)
+
+
+def evaluation_generator(seed: int) -> np.random.Generator:
+    """What the specimens of known crystals of an evaluation are sampled by."""
+    return np.random.default_rng([seed, _EVALUATION])
+
+
+def validation_generator(seed: int) -> np.random.Generator:
+    """What known crystals for validation, and their specimens, are sampled by."""
+    return np.random.default_rng([seed, _VALIDATION])

@@ -1,0 +1,164 @@
+"""Patterns of given structures, by the program that training runs."""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Float
+
+from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
+from xrdjax.devices import AXIS, local_mesh, per_device
+from xrdjax.diffraction.kernel import Capacity, simulate_chunk
+from xrdjax.diffraction.overflow import Overflow
+from xrdjax.errors import InputError
+from xrdjax.instrument.instrument import Instrument, make_instrument
+from xrdjax.instrument.measurement import Measurement, make_measurement
+from xrdjax.instrument.profile import PeakGrid
+from xrdjax.instrument.specimen import Specimen
+from xrdjax.patterns.generator import capacity_for
+
+# Atoms that a batch is padded to, at least.
+_ATOMS = 64
+
+
+@functools.partial(jax.jit, static_argnames=("capacity", "mesh"))
+def _simulate_shares(
+    crystals: Crystal,
+    instruments: Instrument,
+    specimens: Specimen,
+    peaks: PeakGrid,
+    capacity: Capacity,
+    mesh: Mesh,
+) -> tuple[Array, Array]:
+    """Patterns of one chunk on each device."""
+
+    def share(crystals, instruments, specimens, peaks):
+        return simulate_chunk(crystals, instruments, specimens, peaks, capacity)
+
+    shared = PartitionSpec(AXIS)
+    specs = (shared, shared, shared, PartitionSpec())
+    return per_device(share, mesh, specs, shared)(
+        crystals, instruments, specimens, peaks
+    )
+
+
+def _room(count: int) -> int:
+    """Atoms a batch is padded to: a power of two, so that few programs compile."""
+    return max(_ATOMS, 2 ** (count - 1).bit_length())
+
+
+def stack_crystals(crystals: Sequence[Crystal], size: int) -> Crystal:
+    """One Crystal with a leading axis, atoms and centring vectors padded alike.
+
+    Args:
+        crystals: concrete ones, all with displacements or all without.
+        size: atoms N of each after padding.
+    """
+    centring = max(len(crystal.symmetry.centring) for crystal in crystals)
+
+    def pad(crystal):
+        atoms = (0, size - len(crystal.elements))
+        vectors = (0, centring - len(crystal.symmetry.centring))
+        return crystal.replace(
+            positions=np.pad(crystal.positions, (atoms, (0, 0))),
+            elements=np.pad(crystal.elements, atoms),
+            occupancies=np.pad(crystal.occupancies, atoms),
+            b_iso=None if crystal.b_iso is None else np.pad(crystal.b_iso, atoms),
+            symmetry=crystal.symmetry.replace(
+                centring=np.pad(crystal.symmetry.centring, (vectors, (0, 0)))
+            ),
+        )
+
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *map(pad, crystals))
+
+
+def _capacity(
+    structures: Sequence[Structure], measurement: Measurement, devices: int
+) -> Capacity:
+    """Room for each of the structures, and chunks that are not larger than needed."""
+    volume = max(7000.0, *(structure.volume for structure in structures))
+    elements = max(12, *(len(np.unique(s.elements)) for s in structures))
+    share = -(-len(structures) // devices)
+    chunk = capacity_for(measurement, volume).chunk_of(share)
+    return capacity_for(measurement, volume, elements, chunk)
+
+
+def patterns_of_structures(
+    structures: Sequence[Structure],
+    measurement: Measurement | None = None,
+    sizes_nm: Float[np.ndarray, " n"] | float = 50.0,
+    mesh: Mesh | None = None,
+    *,
+    displacements: bool = False,
+) -> Float[np.ndarray, "n T"]:
+    """Patterns of many structures, by the program that training runs.
+
+    Args:
+        structures: n crystals, each in its own setting.
+        measurement: grid, and the instrument, which is the least of its ranges; the
+            paper's by default.
+        sizes_nm: [n] crystallite sizes, or one for all, nanometres.
+        mesh: devices of this process that share the work; by default its first one.
+        displacements: let the structures' B damp the lines; without it, atoms are at
+            rest, as in the paper.
+
+    Returns:
+        [n, T] patterns with maximum 1, or zero where no line is in range.
+
+    Raises:
+        InputError: a size is out of the measurement's range, or a cell too long.
+    """
+    measurement = make_measurement() if measurement is None else measurement
+    low, high = measurement.specimens.size_nm
+    sizes = np.broadcast_to(np.asarray(sizes_nm, np.float32), (len(structures),))
+    if not np.all((sizes >= low) & (sizes <= high)):
+        raise InputError(
+            f"crystallite sizes run from {sizes.min():g} to {sizes.max():g} nm: the "
+            f"measurement expects {low:g} to {high:g}"
+        )
+    patterns = np.zeros((len(structures), measurement.grid.points), np.float32)
+    if not structures:
+        return patterns
+    mesh = mesh or local_mesh(1)
+    capacity = _capacity(structures, measurement, mesh.size)
+    crystals = [to_crystal(s, displacements=displacements) for s in structures]
+    rooms = [_room(len(crystal.elements)) for crystal in crystals]
+    # neighbours in size share a chunk, so that none waits for a much larger one
+    order = sorted(range(len(crystals)), key=lambda i: (rooms[i], structures[i].volume))
+    at_once = capacity.chunk * mesh.size
+    instruments = _repeat(_fixed_instrument(measurement), at_once)
+    for start in range(0, len(order), at_once):
+        chosen = order[start : start + at_once]
+        full = chosen + chosen[-1:] * (at_once - len(chosen))
+        batch = stack_crystals([crystals[i] for i in full], rooms[full[-1]])
+        specimens = Specimen(size_nm=sizes[full], b_iso=np.zeros(at_once, np.float32))
+        result, overflow = _simulate_shares(
+            batch, instruments, specimens, measurement.peaks, capacity, mesh
+        )
+        _refuse_overflow(np.asarray(overflow), [structures[i].name for i in full])
+        patterns[chosen] = np.asarray(result)[: len(chosen)]
+    return patterns
+
+
+def _fixed_instrument(measurement: Measurement) -> Instrument:
+    ranges = measurement.instruments
+    return make_instrument(
+        ranges.wavelengths,
+        ranges.weights,
+        gaussian_deg=ranges.gaussian_deg[0],
+        zero_deg=ranges.zero_deg[0],
+        displacement=ranges.displacement[0],
+        transparency=ranges.transparency[0],
+    )
+
+
+def _repeat(instrument: Instrument, count: int) -> Instrument:
+    return jax.tree.map(lambda x: np.repeat(np.asarray(x)[None], count, 0), instrument)
+
+
+def _refuse_overflow(overflow: np.ndarray, names: Sequence[str]) -> None:
+    if np.any(overflow):
+        i = int(np.argmax(overflow != 0))
+        raise InputError(f"{names[i]} has {Overflow(int(overflow[i])).hint}")
