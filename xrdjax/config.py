@@ -1,37 +1,27 @@
-"""Checks a run's configuration, keeps it in the work directory, builds from it.
+"""Checks a run's configuration, and keeps it in the work directory.
 
-The values, their units and their defaults are in configs/resnet.py.
+The values, their units and their defaults are in configs/resnet.py; objects are made
+of them in `build`.
 """
 
 import difflib
 import json
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import ml_collections
-from flax import linen as nn
-from jaxtyping import Array
 
 from xrdjax.devices import DISTRIBUTED
-from xrdjax.diffraction.kernel import Simulation
 from xrdjax.errors import InputError
-from xrdjax.instrument.diffractometer import Diffractometer
-from xrdjax.instrument.profiles import ProfileGrid, profile_grid
+from xrdjax.files import write_text
 from xrdjax.models import park_cnn, resnet
-from xrdjax.patterns.pipeline import synthetic_patterns
-from xrdjax.prior.prior import Limits, Prior, make_prior
-from xrdjax.prior.tables import Statistics
-from xrdjax.training.step import Draw
 
 CONFIG_FILE = "config.json"
 
-# A run may be taken up again with other values of these: they change how long it
-# goes on and what is reported, and nothing that the parameters depend on.
+# A run may be resumed with other values of these: they change how long it is and what
+# is reported, and nothing that the parameters depend on.
 _FREE = {
     "steps",
     "checkpoint_every",
@@ -158,7 +148,7 @@ def expected_value(name: str) -> str:
 
 
 def check_config(config: ml_collections.ConfigDict) -> None:
-    """Makes sure of every value before anything is traced.
+    """Checks every value by itself, and the numbers of steps against one another.
 
     Raises:
         InputError: names the first field that is unknown, missing or out of range,
@@ -184,84 +174,15 @@ def check_config(config: ml_collections.ConfigDict) -> None:
     if config.steps_per_call % config.steps_per_draw:
         raise InputError(
             f"steps_per_call is {config.steps_per_call}, which is not a multiple of "
-            f"steps_per_draw, {config.steps_per_draw}: crystals are drawn for that many "
-            "steps together"
+            f"steps_per_draw, {config.steps_per_draw}: crystals are sampled for that "
+            "many steps together"
         )
-    make_model(config, outputs=1)
-    _make_grid(make_simulation(config))
-
-
-def make_model(config: ml_collections.ConfigDict, outputs: int) -> nn.Module:
-    """The network that a configuration describes, for so many space groups.
-
-    Its computation is in bfloat16 on accelerators if model.dtype is "auto".
-
-    Raises:
-        InputError: the settings do not go together.
-    """
-    model, dtype = config.model, config.model.dtype
-    if dtype == "auto":
-        dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
-    if model.kind == "park_cnn":
-        return park_cnn.park_cnn(
-            model.size,
-            outputs,
-            config.points,
-            width=model.width,
-            dropout=model.dropout,
-            dtype=jnp.dtype(dtype),
-        )
-    if model.dropout:
-        raise InputError(
-            "model.dropout is True, which a ResNet has not: set it to False, or take "
-            "configs/park_cnn.py"
-        )
-    return resnet.resnet(
-        model.size,
-        outputs,
-        width=model.width,
-        groups=model.groups,
-        dtype=jnp.dtype(dtype),
-    )
-
-
-def make_simulation(config: ml_collections.ConfigDict) -> Simulation:
-    """The measurement that a configuration describes."""
-    return Simulation(
-        diffractometer=Diffractometer(
-            wavelength=config.wavelength,
-            two_theta_min_deg=config.two_theta_min_deg,
-            two_theta_max_deg=config.two_theta_max_deg,
-            points=config.points,
-        ),
-        sizes_nm=config.crystallite_size_nm,
-        max_volume=config.max_volume,
-    )
-
-
-def _make_grid(simulation: Simulation) -> ProfileGrid:
-    return profile_grid(simulation.diffractometer, *simulation.sizes_nm)
-
-
-def make_generator(
-    config: ml_collections.ConfigDict, statistics: Statistics
-) -> tuple[Draw, tuple[Prior, ProfileGrid]]:
-    """The generator of labelled diffractograms, and the tables that it looks up."""
-    simulation = make_simulation(config)
-    limits = Limits(max_volume=config.max_volume, max_sites=config.max_sites)
-
-    def draw(key: Array, tables: tuple[Prior, ProfileGrid], batch_size: int):
-        return synthetic_patterns(key, *tables, batch_size, simulation, limits)
-
-    return draw, (make_prior(statistics), _make_grid(simulation))
 
 
 def write_config(workdir: Path, config: ml_collections.ConfigDict) -> None:
     """Keeps the configuration as JSON beside the run's checkpoints."""
     text = json.dumps(config.to_dict(), indent=2)
-    partial = workdir / (CONFIG_FILE + ".partial")
-    partial.write_text(text + "\n", encoding="utf-8")
-    os.replace(partial, workdir / CONFIG_FILE)  # a kill leaves the old one or the new
+    write_text(workdir / CONFIG_FILE, text + "\n")
 
 
 def read_config(workdir: Path) -> ml_collections.ConfigDict:

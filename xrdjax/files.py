@@ -87,13 +87,13 @@ def write_npz(
 
 
 def read_npz(
-    path: str | Path, names: Iterable[str], kind: str, hint: str
+    path: str | Path, names: Iterable[str] | None, kind: str, hint: str
 ) -> dict[str, np.ndarray]:
     """Reads the named arrays of a file.
 
     Args:
         path: file to read.
-        names: of the arrays.
+        names: of the arrays; None for all that the file holds.
         kind: what the file should hold, for messages, such as "statistics".
         hint: how to get a file that can be used, for messages.
 
@@ -104,7 +104,7 @@ def read_npz(
     try:
         # numpy leaves a file open that turns out not to be a zip
         with path.open("rb") as stream, np.load(stream) as file:
-            return {name: file[name] for name in names}
+            return {name: file[name] for name in names or file.files}
     except FileNotFoundError as error:
         raise InputError(f"no {kind} file {str(path)!r}: {hint}") from error
     except OSError as error:

@@ -1,79 +1,137 @@
-"""The network that comes with the program, and how one is written to come with it.
+"""A trained network with what is needed to use it: that of a run, or the bundled one.
 
 A folder of weights is like a work directory, with one compressed file in place of the
-checkpoints: `params.npz` (float16), `config.json`, `statistics.npz`; and for people
-`report.json`, `report.md` and `LICENSE`.
+checkpoints: `params.npz` (float16) and `config.json`; `statistics.npz` where they are
+not the bundled ones; and for people `report.json`, `report.md` and `LICENSE`.
 """
 
 import argparse
-import math
-import zipfile
-import zlib
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+import ml_collections
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
+from flax import linen as nn
+from jaxtyping import Int
 
-from xrdjax.checkpoints.writer import CHOICES, STATISTICS, Run, load_run
-from xrdjax.config import make_model, read_config, write_config
+from xrdjax.build import (
+    EvaluationSettings,
+    evaluation_settings,
+    make_model,
+    measurement_of,
+)
+from xrdjax.checkpoints.reader import CHOICES, restore
+from xrdjax.config import read_config, write_config
 from xrdjax.errors import InputError
-from xrdjax.models.resnet import init_params
-from xrdjax.prior.file import load_statistics, save_statistics
+from xrdjax.instrument.measurement import Measurement
+from xrdjax.models.parameters import parameter_shapes, read_weights, write_weights
+from xrdjax.prior.file import (
+    BUNDLED,
+    load_statistics,
+    read_provenance,
+    save_statistics,
+)
+from xrdjax.prior.tables import Statistics
 
 PRETRAINED = Path(__file__).parent / "data" / "pretrained"
+STATISTICS = "statistics.npz"
 WEIGHTS = "params.npz"
-MAX_BYTES = 20_000_000  # of the weights' file
 
-# Beside the parameters, whose names are paths, in the weights' file.
-_STEP = "step"
+# Beside the parameters, whose names are paths, in a file of weights.
+_OTHERS = ("step", "space_groups")
 # Fields of a configuration that name places of the machine it ran on.
 _PLACES = ("statistics", "crystals", "compilation_cache")
 
 
-def save_weights(run: Run, folder: str | Path, provenance: dict) -> None:
-    """Writes a network as weights in float16, with configuration and statistics.
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trained network and what is needed to use it.
 
-    float16 rounds a weight by 2^-11 of it at most, down to 6e-5; smaller weights are
-    rounded by 3e-8.
+    Attributes:
+        config: the run's configuration, for the record.
+        model: the network; `model.apply({"params": params}, preprocess(patterns))`
+            gives logits [B, K].
+        params: its parameters at `step`.
+        statistics: what the run's synthetic crystals are sampled from.
+        provenance: where the statistics come from, and their split.
+        step: number of updates that the parameters have seen.
+        space_groups: [K] number of each class's space group.
+        measurement: that the network was trained on.
+        evaluation: how it is evaluated.
+    """
+
+    config: ml_collections.ConfigDict
+    model: nn.Module
+    params: dict[str, Any]
+    statistics: Statistics
+    provenance: dict[str, Any]
+    step: int
+    space_groups: Int[np.ndarray, " K"]
+    measurement: Measurement
+    evaluation: EvaluationSettings
+
+
+def make_run(
+    config: ml_collections.ConfigDict,
+    statistics: Statistics,
+    provenance: dict[str, Any],
+) -> Run:
+    """A run before its first step, without parameters."""
+    space_groups = np.asarray(statistics.space_groups)
+    return Run(
+        config=config,
+        model=make_model(config, outputs=len(space_groups)),
+        params={},
+        statistics=statistics,
+        provenance=provenance,
+        step=0,
+        space_groups=space_groups,
+        measurement=measurement_of(config),
+        evaluation=evaluation_settings(config),
+    )
+
+
+def _open_run(folder: Path) -> Run:
+    """The run of a folder, without parameters."""
+    path = folder / STATISTICS
+    if is_weights(folder) and not path.exists():
+        path = BUNDLED
+    config = read_config(folder)
+    return make_run(config, load_statistics(path), read_provenance(path))
+
+
+def load_run(workdir: str | Path, checkpoint: str = "newest") -> Run:
+    """The network of a work directory, at its newest checkpoint or at its best.
 
     Args:
-        run: the network.
-        folder: to write into; made if absent.
-        provenance: of the run's statistics.
+        workdir: work directory of the run.
+        checkpoint: "newest", or "best" by validation accuracy.
 
     Raises:
-        InputError: a weight is beyond float16, or the file is larger than 20 MB.
+        InputError: there is no run, none of its checkpoints is complete, or the best
+            is not known.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    weights: dict[str, Any] = {_STEP: np.int64(run.step)}
-    for name, leaf in flatten_dict(run.params, sep="/").items():
-        values = np.asarray(leaf, np.float32)
-        if not np.all(np.abs(values) <= np.finfo(np.float16).max):
-            raise InputError(
-                f"the parameters {name!r} of step {run.step} are not finite in float16 "
-                f"(at most {np.finfo(np.float16).max:g}): take another checkpoint"
-            )
-        weights[name] = values.astype(np.float16)
-    config = run.config.copy_and_resolve_references()
-    config.update({name: "" for name in _PLACES})
-    write_config(folder, config)
-    save_statistics(folder / STATISTICS, run.statistics, provenance, overwrite=True)
-    np.savez_compressed(folder / WEIGHTS, **weights)
-    size = (folder / WEIGHTS).stat().st_size
-    if size > MAX_BYTES:
-        (folder / WEIGHTS).unlink()
+    workdir = Path(workdir)
+    run = _open_run(workdir)
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    params = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device),
+        parameter_shapes(run.model, run.measurement.grid.points),
+    )
+    found = restore(workdir, {"params": params}, checkpoint)
+    if found is None:
         raise InputError(
-            f"the weights take {size / 1e6:.1f} MB, expected at most "
-            f"{MAX_BYTES / 1e6:g}: take a smaller network"
+            f"{str(workdir)!r} has no checkpoint yet: let the run continue until "
+            f"checkpoint_every, {run.config.checkpoint_every} steps, are done"
         )
+    step, restored = found
+    return dataclasses.replace(run, params=restored["params"], step=step)
 
 
 def load_pretrained(folder: str | Path = PRETRAINED) -> Run:
-    """The network that comes with the program, or that of another folder of weights.
+    """The bundled network, or that of another folder of weights.
 
     Its parameters are in float32, rounded to float16 once.
 
@@ -90,52 +148,15 @@ def load_pretrained(folder: str | Path = PRETRAINED) -> Run:
             else f"there are no weights {str(path)!r}: name a folder written by "
             "python -m experiments.export_pretrained"
         )
-    config = read_config(folder)
-    statistics = load_statistics(folder / STATISTICS)
-    space_groups = np.asarray(statistics.space_groups)
-    model = make_model(config, outputs=len(space_groups))
-    shapes = flatten_dict(
-        jax.eval_shape(
-            lambda key: init_params(key, model, config.points), jax.random.key(0)
-        ),
-        sep="/",
-    )
-    try:
-        # numpy leaves a file open that turns out to be no zip
-        with path.open("rb") as stream, np.load(stream) as file:
-            stored = {name: file[name] for name in file}
-        step = int(stored.pop(_STEP))
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        EOFError,
-        KeyError,
-        RuntimeError,  # an unknown compression
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    run = _open_run(folder)
+    shapes = parameter_shapes(run.model, run.measurement.grid.points)
+    params, others = read_weights(path, shapes, _OTHERS)
+    if not np.array_equal(others["space_groups"], run.space_groups):
         raise InputError(
-            f"the weights {str(path)!r} are damaged ({error}): install xrdjax again, "
-            "or export them again"
-        ) from error
-    found = {name: array.shape for name, array in stored.items()}
-    expected = {name: shape.shape for name, shape in shapes.items()}
-    if found != expected:
-        counts = [sum(map(math.prod, s.values())) for s in (found, expected)]
-        raise InputError(
-            f"the weights {str(path)!r}, {counts[0]:,} in {len(found)} arrays, are not "
-            f"those of the network in {str(folder / 'config.json')!r}, {counts[1]:,} in "
-            f"{len(expected)}: export them again"
+            f"the weights {str(path)!r} name other space groups than the statistics "
+            "beside them: export them again"
         )
-    params = unflatten_dict(
-        {
-            name: jnp.asarray(stored[name], shape.dtype)
-            for name, shape in shapes.items()
-        },
-        sep="/",
-    )
-    return Run(config, model, params, statistics, step, space_groups)
+    return dataclasses.replace(run, params=params, step=int(others["step"]))
 
 
 def is_weights(folder: Path) -> bool:
@@ -148,7 +169,7 @@ def load_network(folder: str | Path, checkpoint: str = "newest") -> Run:
 
     Args:
         folder: where it is.
-        checkpoint: "newest" or "best" of a work directory; weights are of one only.
+        checkpoint: "newest" or "best" of a work directory; weights have no choice.
 
     Raises:
         InputError: as `load_pretrained` or `load_run`.
@@ -157,6 +178,34 @@ def load_network(folder: str | Path, checkpoint: str = "newest") -> Run:
     if is_weights(folder):
         return load_pretrained(folder)
     return load_run(folder, checkpoint)
+
+
+def save_weights(run: Run, folder: str | Path) -> None:
+    """Writes a network as weights in float16, with its configuration.
+
+    The statistics go beside them unless they are the bundled ones.
+
+    Args:
+        run: the network.
+        folder: to write into; made if absent.
+
+    Raises:
+        InputError: a weight is beyond float16, or the file is larger than 20 MB.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    others = {"step": np.int64(run.step), "space_groups": run.space_groups}
+    write_weights(folder / WEIGHTS, run.params, others)
+    config = run.config.copy_and_resolve_references()
+    config.update({name: "" for name in _PLACES})
+    write_config(folder, config)
+    bundled = jax.tree.map(np.array_equal, run.statistics, load_statistics())
+    if all(jax.tree.leaves(bundled)):
+        (folder / STATISTICS).unlink(missing_ok=True)
+    else:
+        save_statistics(
+            folder / STATISTICS, run.statistics, run.provenance, overwrite=True
+        )
 
 
 def add_network_flags(parser: argparse.ArgumentParser) -> None:
@@ -168,7 +217,7 @@ def add_network_flags(parser: argparse.ArgumentParser) -> None:
         dest="workdir",
         action="store_const",
         const=PRETRAINED,
-        help="take the network that comes with the program",
+        help="take the bundled network",
     )
 
 

@@ -6,10 +6,11 @@ after a checkpoint is on the disk and before older ones are removed.
 
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
+
+from xrdjax.files import write_text
 
 CHECKPOINTS = "checkpoints"
 CHECKSUMS = "checksums.json"
@@ -25,11 +26,12 @@ def checksum(folder: Path) -> str:
     return total.hexdigest()
 
 
-# Of each whole checkpoint, by its step: "sha256", and "validation_accuracy" or None.
+# Of each complete checkpoint, by its step: "sha256", and "validation_accuracy" or None.
 Records = dict[int, dict[str, Any]]
 
 
 def read_records(workdir: Path) -> Records:
+    """The records of a work directory; none where the file is absent or damaged."""
     try:
         text = (workdir / CHECKSUMS).read_text(encoding="utf-8")
         return {int(step): dict(record) for step, record in json.loads(text).items()}
@@ -38,9 +40,8 @@ def read_records(workdir: Path) -> Records:
 
 
 def write_records(workdir: Path, records: Records) -> None:
-    partial = workdir / (CHECKSUMS + ".partial")
-    partial.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, workdir / CHECKSUMS)
+    """Replaces the records of a work directory."""
+    write_text(workdir / CHECKSUMS, json.dumps(records, indent=2) + "\n")
 
 
 def list_steps(folder: Path) -> list[int]:

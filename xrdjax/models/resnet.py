@@ -8,13 +8,10 @@ of a peak is what counts, so nothing is pooled) and a linear layer of 256 before
 output.
 """
 
-import math
 from collections.abc import Sequence
 from functools import partial
-from itertools import accumulate
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
@@ -33,8 +30,6 @@ SIZES: dict[int, tuple[tuple[int, ...], bool]] = {
 
 # Of the group normalisation in the published networks.
 _NORM_EPSILON = 1e-3
-# Standard deviation of a normal distribution cut off at two of its own.
-_TRUNCATED_STD = 0.87962566
 
 
 class ResNet(nn.Module):
@@ -144,34 +139,3 @@ def resnet(
         )
     stage_sizes, bottleneck = SIZES[size]
     return ResNet(stage_sizes, bottleneck, outputs, width, groups, dtype)
-
-
-@partial(jax.jit, static_argnums=(1, 2))
-def init_params(key: Array, model: nn.Module, points: int) -> dict[str, Any]:
-    """Random parameters of a model that reads diffractograms of so many points.
-
-    As those of `model.init`: kernels from a normal distribution of variance 1 / fan-in
-    that is cut off at two standard deviations, scales one, biases zero. They are all
-    cut from one draw, as a draw for each of a hundred kernels compiles for a minute.
-
-    Args:
-        key: random key.
-        model: the network.
-        points: number of points T of a diffractogram.
-    """
-    shapes = jax.eval_shape(model.init, key, jnp.zeros((1, points)))["params"]
-    sizes = [x.size for x in jax.tree.leaves(shapes) if x.ndim > 1]
-    normal = jax.random.truncated_normal(key, -2, 2, (sum(sizes),)) / _TRUNCATED_STD
-    draws = iter(jnp.split(normal, list(accumulate(sizes))[:-1]))
-
-    def leaf(path: tuple[Any, ...], x: jax.ShapeDtypeStruct) -> Array:
-        if x.ndim > 1:
-            return next(draws).reshape(x.shape) / math.sqrt(math.prod(x.shape[:-1]))
-        return jnp.full(x.shape, 1 if path[-1].key == "scale" else 0, x.dtype)
-
-    return jax.tree.map_with_path(leaf, shapes)
-
-
-def parameter_count(params: dict[str, Any]) -> int:
-    """Number of parameters of a model (of arrays, or of their shapes)."""
-    return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -1,0 +1,268 @@
+"""From a checked configuration to objects: the only reader of its fields."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+import optax
+from flax import linen as nn
+
+from xrdjax.diffraction.reflections import INDEX_LIMIT
+from xrdjax.errors import InputError
+from xrdjax.instrument.grid import TwoThetaGrid
+from xrdjax.instrument.instrument import InstrumentRanges
+from xrdjax.instrument.measurement import Measurement, make_measurement
+from xrdjax.instrument.specimen import SpecimenRanges
+from xrdjax.known.analyses import known_crystals
+from xrdjax.known.selection import Selection, select_crystals, split_of
+from xrdjax.known.variations import Variation
+from xrdjax.models import optimizer, park_cnn, resnet
+from xrdjax.patterns.batch import Source
+from xrdjax.patterns.known import KnownSource, crystal_table, make_known_source
+from xrdjax.patterns.mixed import MixedSource
+from xrdjax.patterns.synthetic import SyntheticSource, make_synthetic_source
+from xrdjax.prior.prior import Limits
+from xrdjax.prior.tables import Statistics
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """How long a run is, and how much it does at once.
+
+    Attributes:
+        steps: updates of the parameters.
+        batch_size: patterns a step on all devices together.
+        steps_per_call: steps of one call of the compiled program.
+        steps_per_draw: steps whose crystals are sampled together.
+        checkpoint_every: steps.
+        checkpoints_kept: newest ones that stay.
+        max_skipped_steps: in a row, not finite, until the run stops.
+    """
+
+    steps: int
+    batch_size: int
+    steps_per_call: int
+    steps_per_draw: int
+    checkpoint_every: int
+    checkpoints_kept: int
+    max_skipped_steps: int
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationSettings:
+    """How a network is evaluated.
+
+    Attributes:
+        seed: of the run.
+        batch_size: patterns at once on each device.
+        synthetic: number of fresh synthetic crystals.
+        validation: number of patterns at each checkpoint.
+        crystals: path of known crystals; empty for none.
+        crystal_limits: symprec, max_volume, max_sites and max_edge of known crystals,
+            as `select_crystals` takes them.
+    """
+
+    seed: int
+    batch_size: int
+    synthetic: int
+    validation: int
+    crystals: str
+    crystal_limits: dict[str, Any]
+
+    @property
+    def symprec(self) -> float:
+        """Tolerance of spglib for known crystals, angstrom."""
+        return self.crystal_limits["symprec"]
+
+
+def make_model(config: ml_collections.ConfigDict, outputs: int) -> nn.Module:
+    """The network that a configuration describes, for so many space groups.
+
+    Its computation is in bfloat16 on accelerators if model.dtype is "auto".
+
+    Raises:
+        InputError: the settings do not go together.
+    """
+    model, dtype = config.model, config.model.dtype
+    if dtype == "auto":
+        dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    if model.kind == "park_cnn":
+        return park_cnn.park_cnn(
+            model.size,
+            outputs,
+            config.points,
+            width=model.width,
+            dropout=model.dropout,
+            dtype=jnp.dtype(dtype),
+        )
+    if model.dropout:
+        raise InputError(
+            "model.dropout is True, but a ResNet has no dropout: set it to False, or "
+            "take configs/park_cnn.py"
+        )
+    return resnet.resnet(
+        model.size,
+        outputs,
+        width=model.width,
+        groups=model.groups,
+        dtype=jnp.dtype(dtype),
+    )
+
+
+def make_optimizer(
+    config: ml_collections.ConfigDict,
+) -> optax.GradientTransformation:
+    """What turns gradients into updates."""
+    return optimizer.make_optimizer(**config.optimizer, steps=config.steps)
+
+
+def measurement_of(config: ml_collections.ConfigDict) -> Measurement:
+    """The measurement that a configuration describes.
+
+    Raises:
+        InputError: there is no such measurement.
+    """
+    return make_measurement(
+        TwoThetaGrid(
+            two_theta_min_deg=config.two_theta_min_deg,
+            two_theta_max_deg=config.two_theta_max_deg,
+            points=config.points,
+        ),
+        InstrumentRanges(wavelengths=(config.wavelength,)),
+        SpecimenRanges(size_nm=tuple(config.crystallite_size_nm)),
+    )
+
+
+def schedule_of(
+    config: ml_collections.ConfigDict, groups: int, devices: int
+) -> Schedule:
+    """Length of a run and sizes of its batches.
+
+    Args:
+        config: of the run.
+        groups: number of space groups; a batch_size of 0 is one pattern of each,
+            rounded up to a multiple of the devices.
+        devices: that share a batch.
+
+    Raises:
+        InputError: a batch cannot be shared among devices, or among two sources.
+    """
+    size = config.batch_size
+    if size % devices:
+        raise InputError(
+            f"batch_size is {size}, which {devices} devices cannot share equally: "
+            f"choose a multiple of {devices}"
+        )
+    if config.source == "mixed" and size * config.steps_per_draw == devices:
+        raise InputError(
+            f"batch_size is {size}, which leaves a device one crystal, synthetic or "
+            f"known: choose {2 * devices} or more"
+        )
+    return Schedule(
+        steps=config.steps,
+        batch_size=size or devices * math.ceil(groups / devices),
+        steps_per_call=config.steps_per_call,
+        steps_per_draw=config.steps_per_draw,
+        checkpoint_every=config.checkpoint_every,
+        checkpoints_kept=config.checkpoints_kept,
+        max_skipped_steps=config.max_skipped_steps,
+    )
+
+
+def evaluation_settings(config: ml_collections.ConfigDict) -> EvaluationSettings:
+    """How the network of a run is evaluated."""
+    s_max = measurement_of(config).s_max
+    return EvaluationSettings(
+        seed=config.seed,
+        batch_size=config.evaluation.batch_size,
+        synthetic=config.evaluation.synthetic,
+        validation=config.evaluation.validation,
+        crystals=config.crystals,
+        crystal_limits={
+            "symprec": config.symprec,
+            "max_volume": config.max_volume,
+            "max_sites": config.max_sites,
+            "max_edge": 0.99 * INDEX_LIMIT / s_max,  # more has no Miller indices here
+        },
+    )
+
+
+def synthetic_source(
+    config: ml_collections.ConfigDict, statistics: Statistics
+) -> SyntheticSource:
+    """The source of synthetic crystals that a configuration describes."""
+    limits = Limits(max_volume=config.max_volume, max_sites=config.max_sites)
+    return make_synthetic_source(statistics, measurement_of(config), limits)
+
+
+def training_crystals(
+    config: ml_collections.ConfigDict, statistics: Statistics, provenance: Mapping
+) -> Selection:
+    """Known crystals of the statistics' side, in its groups, within the run's limits.
+
+    Args:
+        config: names the crystals and the limits.
+        statistics: of the run.
+        provenance: of the statistics, which states the split.
+
+    Raises:
+        InputError: the crystals cannot be read.
+    """
+    return select_crystals(
+        known_crystals(config.crystals, config.symprec, progress=True),
+        np.asarray(statistics.space_groups).tolist(),
+        split=split_of(provenance) if provenance.get("held_out") else None,
+        part="statistics",
+        **evaluation_settings(config).crystal_limits,
+    )
+
+
+def _known_source(
+    config: ml_collections.ConfigDict, statistics: Statistics, provenance: Mapping
+) -> KnownSource:
+    selection = training_crystals(config, statistics, provenance)
+    table = crystal_table(selection.structures, selection.labels)
+    variation = Variation(strain=config.known.strain, exchange=config.known.exchange)
+    return make_known_source(
+        table, measurement_of(config), config.max_volume, variation
+    )
+
+
+def make_source(
+    config: ml_collections.ConfigDict, statistics: Statistics, provenance: Mapping
+) -> Source:
+    """The source of training patterns that a configuration asks for.
+
+    Synthetic crystals by default; with `source` "crystals" the `training_crystals`, as
+    often as it takes, measured afresh each time; with "mixed" both.
+
+    Raises:
+        InputError: the crystals cannot be read, or none can be trained on.
+    """
+    if config.source == "synthetic":
+        return synthetic_source(config, statistics)
+    known = _known_source(config, statistics, provenance)
+    if config.source == "crystals":
+        return known
+    return MixedSource(synthetic_source(config, statistics), known, config.known.share)
+
+
+def check_buildable(config: ml_collections.ConfigDict) -> None:
+    """Makes sure, before anything is written, that the settings go together.
+
+    Raises:
+        InputError: no such network or measurement, or known crystals are asked for and
+            none are named.
+    """
+    make_model(config, outputs=1)
+    measurement_of(config)
+    if config.source != "synthetic" and not config.crystals:
+        raise InputError(
+            f"source is {config.source!r}, but crystals is empty: name them with "
+            "--config.crystals=PATH, the same that the statistics were made from"
+        )

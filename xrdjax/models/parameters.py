@@ -1,0 +1,130 @@
+"""Parameters of a network: made at random, counted, written to files and read."""
+
+import math
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from flax.traverse_util import flatten_dict, unflatten_dict
+from jaxtyping import Array
+
+from xrdjax.errors import InputError
+from xrdjax.files import read_npz, write_npz
+
+MAX_BYTES = 20_000_000  # of a file of weights
+
+# Standard deviation of a normal distribution cut off at two of its own.
+_TRUNCATED_STD = 0.87962566
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def init_params(key: Array, model: nn.Module, points: int) -> dict[str, Any]:
+    """Random parameters of a model that reads diffractograms of so many points.
+
+    As those of `model.init`: kernels from a normal distribution of variance 1 / fan-in
+    that is cut off at two standard deviations, scales one, biases zero. They are all
+    cut from one draw, as a draw for each of a hundred kernels compiles for a minute.
+
+    Args:
+        key: random key.
+        model: the network.
+        points: number of points T of a diffractogram.
+    """
+    shapes = jax.eval_shape(model.init, key, jnp.zeros((1, points)))["params"]
+    sizes = [x.size for x in jax.tree.leaves(shapes) if x.ndim > 1]
+    normal = jax.random.truncated_normal(key, -2, 2, (sum(sizes),)) / _TRUNCATED_STD
+    draws = iter(jnp.split(normal, list(accumulate(sizes))[:-1]))
+
+    def leaf(path: tuple[Any, ...], x: jax.ShapeDtypeStruct) -> Array:
+        if x.ndim > 1:
+            return next(draws).reshape(x.shape) / math.sqrt(math.prod(x.shape[:-1]))
+        return jnp.full(x.shape, 1 if path[-1].key == "scale" else 0, x.dtype)
+
+    return jax.tree.map_with_path(leaf, shapes)
+
+
+def parameter_count(params: dict[str, Any]) -> int:
+    """Number of parameters of a model (of arrays, or of their shapes)."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def parameter_shapes(model: nn.Module, points: int) -> dict[str, Any]:
+    """Shapes and types of the parameters of a model, without making them."""
+    return jax.eval_shape(
+        lambda key: init_params(key, model, points), jax.random.key(0)
+    )
+
+
+def write_weights(
+    path: Path, params: dict[str, Any], others: dict[str, np.ndarray]
+) -> None:
+    """Writes parameters in float16, by their paths, to a compressed file.
+
+    float16 rounds a weight by 2^-11 of it at most, down to 6e-5; smaller weights are
+    rounded by 3e-8.
+
+    Args:
+        path: file to write, .npz.
+        params: of a network.
+        others: arrays that are written as they are; no parameter has their names.
+
+    Raises:
+        InputError: a weight is beyond float16, or the file is larger than 20 MB.
+    """
+    weights: dict[str, Any] = dict(others)
+    for name, leaf in flatten_dict(params, sep="/").items():
+        values = np.asarray(leaf, np.float32)
+        if not np.all(np.abs(values) <= np.finfo(np.float16).max):
+            raise InputError(
+                f"the parameters {name!r} are not finite in float16 (at most "
+                f"{np.finfo(np.float16).max:g}): take another checkpoint"
+            )
+        weights[name] = values.astype(np.float16)
+    write_npz(path, weights)
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        path.unlink()
+        raise InputError(
+            f"the weights take {size:,} bytes, at most {MAX_BYTES:,} can be bundled: "
+            "choose a smaller network"
+        )
+
+
+def read_weights(
+    path: Path, shapes: dict[str, Any], others: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Reads what `write_weights` wrote, the parameters in their own types.
+
+    Args:
+        path: file to read.
+        shapes: of the network's parameters, from `parameter_shapes`.
+        others: names of the other arrays.
+
+    Raises:
+        InputError: no such file, damaged, or the weights of another network.
+    """
+    hint = "install xrdjax again, or export the weights again"
+    stored = read_npz(path, None, "weights", hint)
+    try:
+        rest = {name: stored.pop(name) for name in others}
+    except KeyError as error:
+        raise InputError(f"{str(path)!r} holds no weights ({error}): {hint}") from error
+    flat = flatten_dict(shapes, sep="/")
+    found = {name: array.shape for name, array in stored.items()}
+    expected = {name: shape.shape for name, shape in flat.items()}
+    if found != expected:
+        counts = [sum(map(math.prod, s.values())) for s in (found, expected)]
+        raise InputError(
+            f"the weights {str(path)!r}, {counts[0]:,} in {len(found)} arrays, are not "
+            f"those of the network that its configuration describes, {counts[1]:,} in "
+            f"{len(expected)}: export them again"
+        )
+    params = {
+        name: jnp.asarray(stored[name], shape.dtype) for name, shape in flat.items()
+    }
+    return unflatten_dict(params, sep="/"), rest
