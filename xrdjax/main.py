@@ -1,4 +1,4 @@
-"""Trains a network on synthetic diffractograms and reports how good it is.
+"""Trains a network on simulated powder patterns and reports how good it is.
 
     python -m xrdjax.main --config=configs/resnet.py --workdir=runs/resnet10
 
@@ -14,7 +14,8 @@ from ml_collections import config_flags
 from xrdjax import devices
 from xrdjax.config import expected_value
 from xrdjax.errors import InputError, exit_on_input_error
-from xrdjax.training.loop import train, train_and_evaluate
+from xrdjax.evaluation.evaluator import Request, evaluate_run
+from xrdjax.training.loop import train
 
 FLAGS = flags.FLAGS
 
@@ -24,7 +25,7 @@ config_flags.DEFINE_config_file(
     "File with the configuration, and its argument: configs/resnet.py:quick.",
     lock_config=True,
 )
-flags.DEFINE_string("workdir", None, "Folder of the run; a run that is there goes on.")
+flags.DEFINE_string("workdir", None, "Folder of the run; a run that is there resumes.")
 flags.DEFINE_boolean("report", True, "Whether to report, at the end, how good it is.")
 flags.DEFINE_string(
     "coordinator_address", None, "host:port of process 0, if no cluster tells it."
@@ -45,8 +46,9 @@ def main(argv: list[str]) -> None:
             FLAGS.process_id,
             FLAGS.config.get("cpu_devices", 1),
         )
-        learn = train_and_evaluate if FLAGS.report else train
-        learn(FLAGS.config, FLAGS.workdir)
+        train(FLAGS.config, FLAGS.workdir)
+        if FLAGS.report:
+            evaluate_run(Request(FLAGS.workdir))
 
 
 def parse_flags(argv: list[str]) -> list[str]:

@@ -11,17 +11,18 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 
 from xrdjax.crystals.cif import read_crystals
 from xrdjax.crystals.crystal import Structure, to_crystal
 from xrdjax.crystals.textbook import gallery
-from xrdjax.diffraction.powder import Lines, powder_lines, profile_of_lines
+from xrdjax.diffraction.overflow import Overflow
+from xrdjax.diffraction.powder import Lines, pattern_of_lines, powder_lines
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.evaluation.plots import draw_pattern
-from xrdjax.instrument.diffractometer import CU_K_ALPHA, Diffractometer
-from xrdjax.instrument.profiles import profile_grid
+from xrdjax.instrument.grid import TwoThetaGrid
+from xrdjax.instrument.instrument import CU_K_ALPHA, make_instrument
+from xrdjax.instrument.specimen import make_specimen
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,9 +73,9 @@ def _outputs(args: argparse.Namespace) -> list[Path]:
     return paths
 
 
-def _diffractometer(args: argparse.Namespace) -> Diffractometer:
-    # checks wavelength and range, which may be no numbers at all
-    ends = Diffractometer(args.wavelength, args.two_theta_min, args.two_theta_max)
+def _grid(args: argparse.Namespace) -> TwoThetaGrid:
+    # checks the range, which may be no numbers at all
+    ends = TwoThetaGrid(args.two_theta_min, args.two_theta_max)
     span = args.two_theta_max - args.two_theta_min
     if not args.step > 1e-9 * span:
         raise InputError(f"--step is {args.step}: expected degrees above 0")
@@ -178,13 +179,12 @@ def _write(path: str, text: str) -> None:
 def simulate(args: argparse.Namespace) -> None:
     """Simulates one crystal and writes what the arguments ask for."""
     _outputs(args)
-    diffractometer = _diffractometer(args)
-    size = args.crystallite_size
-    grid = profile_grid(diffractometer, size, size)
+    grid = _grid(args)
+    instrument = make_instrument((args.wavelength,))
+    specimen = make_specimen(args.crystallite_size)
     structure = _read(args)
-    lines = powder_lines(
-        to_crystal(structure, displacements=args.displacements), diffractometer
-    )
+    crystal = to_crystal(structure, displacements=args.displacements)
+    lines = powder_lines(crystal, instrument, grid)
     if not np.any(np.asarray(lines.multiplicity) > 0):
         raise InputError(
             f"{structure.name} has no reflection between {args.two_theta_min:g} and "
@@ -192,13 +192,10 @@ def simulate(args: argparse.Namespace) -> None:
             "the range, or choose a shorter wavelength"
         )
     if lines.overflow:
-        raise InputError(
-            f"{structure.name} has more reflections than can be listed: choose a "
-            "longer wavelength or a narrower range"
-        )
-    pattern = profile_of_lines(lines, jnp.float32(size), grid, diffractometer)
+        raise InputError(f"{structure.name} has {Overflow(int(lines.overflow)).hint}")
+    pattern = pattern_of_lines(lines, instrument, specimen, grid)
     rows = lines_table(lines)
-    angles = diffractometer.two_theta_deg
+    angles = grid.two_theta_deg
     if args.out:
         points = zip(angles, np.asarray(pattern), strict=True)
         header = f"# {structure.name}: 2 theta (degrees), intensity (maximum 1)\n"

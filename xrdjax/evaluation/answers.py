@@ -5,36 +5,31 @@ the number of crystals.
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
-from jax.tree_util import Partial
 from jaxtyping import Float, Int
 from tqdm import tqdm
 
-from xrdjax.checkpoints.writer import Run
-from xrdjax.config import make_generator, make_simulation
 from xrdjax.crystals.crystal import Structure
 from xrdjax.devices import (
     AXIS,
     gather_shares,
     is_first,
     per_device,
-    replicate,
     share_of_process,
 )
 from xrdjax.evaluation.metrics import mean_over_types, score, top_k_hits
 from xrdjax.evaluation.predict import classify_patterns
 from xrdjax.known.selection import Selection
-from xrdjax.patterns.pipeline import patterns_of_structures
+from xrdjax.patterns.batch import Batch, Source
+from xrdjax.patterns.streams import evaluation_generator, evaluation_key
+from xrdjax.run import Run
 
-# (key, batch size B) -> patterns [B, T], labels [B], counts.
-Draw = Callable[[jax.Array, int], tuple[Any, Any, Mapping[str, Any]]]
 # (structures, crystallite sizes [n] in nm) -> patterns [n, T].
 Simulate = Callable[
     [Sequence[Structure], Float[np.ndarray, " n"]], Float[np.ndarray, "n T"]
@@ -42,8 +37,6 @@ Simulate = Callable[
 
 # Patterns of each group that are kept for a figure.
 _EXAMPLES = 3
-# Folded into the seed: the keys used in training lie in another stream.
-_TEST_STREAM = 2**31
 
 
 @dataclass
@@ -73,7 +66,7 @@ class Answers:
         name_of: Callable[[int], str],
     ) -> None:
         """Classifies one batch; `name_of(i)` names its pattern i for a figure."""
-        batch_size = self.run.config.evaluation.batch_size
+        batch_size = self.run.evaluation.batch_size
         self.probabilities.append(
             classify_patterns(self.run, patterns, batch_size, self.mesh)
         )
@@ -114,61 +107,46 @@ class Answers:
         return result
 
 
-def generators(
-    run: Run, mesh: Mesh, draw: Draw | None, simulate: Simulate | None
-) -> tuple[Partial, Simulate]:
-    """Simulators of random and of given crystals: these, or the standard ones."""
-    if draw is not None and simulate is not None:
-        return Partial(draw), simulate
-    standard_draw, tables = make_generator(run.config, run.statistics)
-    simulation = make_simulation(run.config)
-
-    def standard_simulate(structures, sizes_nm):
-        return patterns_of_structures(structures, simulation, sizes_nm, mesh)
-
-    # its tables are seen, and become arguments of what is compiled
-    standard = Partial(standard_draw, tables=replicate(tables, mesh))
-    return Partial(draw) if draw else standard, simulate or standard_simulate
-
-
 @functools.partial(jax.jit, static_argnames=("batch_size", "mesh"))
-def _draw_batches(draw: Partial, stream: jax.Array, first, batch_size: int, mesh: Mesh):
+def _sample_batches(
+    source: Source, key: jax.Array, first: int, batch_size: int, mesh: Mesh
+) -> Batch:
     """One batch on each device; that of device d has the number first + d."""
 
-    def share(draw, stream, first):
-        key = jax.random.fold_in(stream, first + jax.lax.axis_index(AXIS))
-        patterns, labels, counts = draw(key, batch_size=batch_size)
-        return patterns, labels, jax.tree.map(lambda count: jnp.array([count]), counts)
+    def share(source, key, first):
+        number = first + jax.lax.axis_index(AXIS)
+        batch = source.sample(jax.random.fold_in(key, number), batch_size)
+        counts = jax.tree.map(lambda count: jnp.array([count]), batch.counts)
+        return batch.replace(counts=counts)
 
     return per_device(share, mesh, PartitionSpec(), PartitionSpec(AXIS))(
-        draw, stream, first
+        source, key, first
     )
 
 
 def answer_synthetic(
-    run: Run, mesh: Mesh, draw: Partial, count: int, progress: bool = False
+    run: Run, mesh: Mesh, source: Source, count: int, progress: bool = False
 ) -> tuple[Answers, dict[str, int]]:
-    """Classifies fresh random crystals, the same ones on any number of devices.
+    """Classifies fresh synthetic crystals, the same ones on any number of devices.
 
     Each batch has its own key, and each process and device its own batches.
 
     Args:
         run: the network, its parameters on the devices of the mesh.
         mesh: devices of this process.
-        draw: a `Draw`, with arrays that are arguments of the compiled program.
+        source: of the patterns, replicated on the mesh.
         count: crystals of all processes.
         progress: whether to show a bar.
 
     Returns:
-        Answers, and the generator's own counts, summed over the batches.
+        Answers, and the source's own counts, summed over the batches.
     """
     answers = Answers(run, mesh)
-    batch_size = run.config.evaluation.batch_size
-    stream = jax.random.fold_in(jax.random.key(run.config.seed), _TEST_STREAM)
+    batch_size = run.evaluation.batch_size
+    key = evaluation_key(run.evaluation.seed)
     rows = share_of_process(count, batch_size)
-    names = sorted(
-        jax.eval_shape(functools.partial(draw, batch_size=batch_size), stream)[2]
-    )
+    counts = jax.eval_shape(lambda key: source.sample(key, batch_size), key).counts
+    names = sorted(counts)
     totals = np.zeros((1, len(names)), np.int32)
     for start in tqdm(
         rows[:: batch_size * mesh.size],
@@ -176,16 +154,16 @@ def answer_synthetic(
         unit="batch",
         disable=not (progress and is_first()),
     ):
-        patterns, labels, counts = _draw_batches(
-            draw, stream, start // batch_size, batch_size, mesh
-        )
-        # what is drawn beyond the end is thrown away
+        batch = _sample_batches(source, key, start // batch_size, batch_size, mesh)
+        # what is sampled beyond the end is thrown away
         used = min(batch_size * mesh.size, rows.stop - start)
-        patterns, labels = np.asarray(patterns)[:used], np.asarray(labels)[:used]
-        answers.add(patterns, labels, lambda i: "synthetic")
-        totals += [
-            np.asarray(counts[name])[: -(-used // batch_size)].sum() for name in names
-        ]
+        answers.add(
+            np.asarray(batch.patterns)[:used],
+            np.asarray(batch.targets.group_rows)[:used],
+            lambda i: "synthetic",
+        )
+        batches = -(-used // batch_size)
+        totals += [np.asarray(batch.counts[name])[:batches].sum() for name in names]
     answers.gather(count, batch_size)
     totals = gather_shares(totals, jax.process_count()).sum(axis=0)
     return answers, dict(zip(names, totals.tolist(), strict=True))
@@ -200,11 +178,11 @@ def answer_crystals(
 ) -> Answers:
     """Classifies known crystals, of crystallite sizes drawn as in training."""
     answers = Answers(run, mesh)
-    batch_size = run.config.evaluation.batch_size * mesh.size
-    rng = np.random.default_rng([run.config.seed, _TEST_STREAM])
-    smallest, largest = run.config.crystallite_size_nm
+    batch_size = run.evaluation.batch_size * mesh.size
+    generator = evaluation_generator(run.evaluation.seed)
+    low, high = run.measurement.specimens.size_nm
     count = len(selection.structures)
-    sizes = rng.uniform(smallest, largest, count).astype(np.float32)
+    sizes = generator.uniform(low, high, count).astype(np.float32)
     rows = share_of_process(count)
 
     def simulate_and_add(batch: slice) -> None:

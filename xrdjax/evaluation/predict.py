@@ -1,4 +1,4 @@
-"""Space groups of powder patterns; the command is in `__main__`."""
+"""From powder patterns to probabilities of space groups."""
 
 import functools
 
@@ -7,11 +7,10 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float
 
-from xrdjax.checkpoints.writer import Run
-from xrdjax.config import make_simulation
 from xrdjax.devices import AXIS, local_mesh, per_device
 from xrdjax.errors import InputError
 from xrdjax.models.preprocess import preprocess
+from xrdjax.run import Run
 
 
 @functools.partial(jax.jit, static_argnames=("model", "mesh"))
@@ -44,7 +43,7 @@ def classify_patterns(
         InputError: the patterns are not on the run's grid, or they or the network's
             answers are not finite.
     """
-    points = run.config.points
+    points = run.measurement.grid.points
     if patterns.ndim != 2 or patterns.shape[1] != points:
         raise InputError(
             f"the patterns have shape {patterns.shape}, expected (any, {points}): "
@@ -73,7 +72,7 @@ def classify_patterns(
 
 def grid_deg(run: Run) -> Float[np.ndarray, " T"]:
     """Two theta of the points that a run's network reads, degrees."""
-    return make_simulation(run.config).diffractometer.two_theta_deg
+    return run.measurement.grid.two_theta_deg
 
 
 def most_probable(

@@ -1,15 +1,19 @@
 """An evaluation as JSON, as a page of Markdown and as a short table."""
 
+import hashlib
 import importlib.metadata
 import json
-import os
 import platform
-import tempfile
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import jax
 
 from xrdjax.errors import InputError
+from xrdjax.run import Run
 from xrdjax.symmetry.space_groups import space_group
 
 _LEGEND = (
@@ -33,6 +37,31 @@ def versions() -> dict[str, str]:
     return found
 
 
+def about_run(run: Run, workdir: Path, checkpoint: str) -> dict[str, Any]:
+    """Which network was evaluated, and what it was trained with."""
+    config = run.config.to_dict()
+    canonical = json.dumps(config, sort_keys=True).encode()
+    return {
+        "workdir": str(workdir),
+        "step": int(run.step),
+        "checkpoint": checkpoint,
+        "config": config,
+        "config_sha256": hashlib.sha256(canonical).hexdigest(),
+        "space_groups": [int(number) for number in run.space_groups],
+        "statistics": run.provenance,
+    }
+
+
+def circumstances(seconds: float) -> dict[str, Any]:
+    """When, on what and with which versions an evaluation was done."""
+    return {
+        "time_utc": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
+        "seconds": seconds,
+        "device": f"{jax.device_count()} {jax.devices()[0].device_kind}",
+        "versions": versions(),
+    }
+
+
 def to_json(report: Mapping) -> str:
     """The whole report; fails on NaN, which is not JSON."""
     return json.dumps(report, indent=1, allow_nan=False, sort_keys=False) + "\n"
@@ -44,23 +73,6 @@ def require_absent(path: str | Path, overwrite: bool) -> None:
         raise InputError(
             f"{str(path)!r} exists: name another file with --out, or give --overwrite"
         )
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Writes a file as a whole or not at all: a reader never sees half of it."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        # mkstemp makes a private file; a report is as readable as its neighbours.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def percent(part: Mapping, interval: bool = True) -> str:

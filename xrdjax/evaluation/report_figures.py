@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from xrdjax.checkpoints.writer import Run
 from xrdjax.evaluation import plots as figures
 from xrdjax.evaluation.answers import Answers
 from xrdjax.evaluation.predict import grid_deg
+from xrdjax.run import Run
 
 # Points of the training curve: a run may write more lines than a figure has pixels.
 _CURVE_POINTS = 200

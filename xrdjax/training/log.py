@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.summary import scalar
 
 from xrdjax.errors import report_full_disk
+from xrdjax.files import write_text
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -20,16 +20,13 @@ class MetricsLog:
     """Metrics of a run as JSON lines and TensorBoard events, from a step on."""
 
     def __init__(self, workdir: Path, step: int):
-        """Goes on with the files of a work directory; what is after `step` goes."""
+        """Resumes the files of a work directory; what is after `step` is dropped."""
         self._workdir = workdir
         path = workdir / METRICS_FILE
         kept = [line for line in _lines(path) if _step_of(line) <= step]
         folder = workdir / "tensorboard"
         with report_full_disk(workdir):
-            # As a whole, so that a kill does not take the history with it.
-            partial = path.with_name(path.name + ".partial")
-            partial.write_text("".join(kept), encoding="utf-8")
-            os.replace(partial, path)
+            write_text(path, "".join(kept))
             self._file = path.open("a", encoding="utf-8")
             folder.mkdir(exist_ok=True)
             # tensorboardX's own SummaryWriter waits for ever once the disk is full.

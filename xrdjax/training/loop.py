@@ -1,12 +1,11 @@
 """Training: the loop around the compiled steps, checkpoints and metrics.
 
-A run that was stopped goes on as if it had not been.
+A run that was stopped resumes as if it had not been.
 """
 
-import math
+import dataclasses
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,41 +17,35 @@ from jaxtyping import Bool
 from tqdm import tqdm
 
 from xrdjax import devices
-from xrdjax.checkpoints import writer as checkpoints
+from xrdjax.build import (
+    Schedule,
+    check_buildable,
+    make_optimizer,
+    make_source,
+    schedule_of,
+)
+from xrdjax.checkpoints.reader import restore
 from xrdjax.checkpoints.writer import CheckpointWriter
 from xrdjax.config import (
     CONFIG_FILE,
     check_config,
     check_same_run,
-    make_generator,
-    make_model,
     read_config,
     write_config,
 )
 from xrdjax.errors import InputError, report_full_disk
-from xrdjax.evaluate import evaluate_run
-from xrdjax.patterns.sources import check_source, make_source
+from xrdjax.patterns.batch import Source
 from xrdjax.prior.file import load_statistics, read_provenance, save_statistics
-from xrdjax.prior.tables import Statistics
+from xrdjax.run import STATISTICS, Run, make_run
 from xrdjax.training.log import MetricsLog, NoLog
-from xrdjax.training.step import (
-    Draw,
-    TrainState,
-    init_state,
-    make_optimizer,
-    make_train_steps,
-)
+from xrdjax.training.state import TrainState, from_items, init_state, to_items
+from xrdjax.training.step import CallSize, Learner, make_train_steps
 from xrdjax.training.stopping import note_sigterm
-from xrdjax.training.validation import (
-    Validate,
-    draw_patterns,
-    known_patterns,
-    make_validation,
-)
+from xrdjax.training.validation import Validate, standard_validation
 
 
-def _prepare(config: ml_collections.ConfigDict, workdir: Path) -> None:
-    """Starts or takes up again a work directory."""
+def _prepare_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
+    """Starts a work directory, or makes sure that it holds the same run."""
     try:
         if (workdir / CONFIG_FILE).exists():
             check_same_run(read_config(workdir), config, workdir)
@@ -60,7 +53,7 @@ def _prepare(config: ml_collections.ConfigDict, workdir: Path) -> None:
             workdir.mkdir(parents=True, exist_ok=True)
             source = config.statistics or None
             save_statistics(
-                workdir / checkpoints.STATISTICS,
+                workdir / STATISTICS,
                 load_statistics(source),
                 read_provenance(source),
                 overwrite=True,
@@ -73,107 +66,160 @@ def _prepare(config: ml_collections.ConfigDict, workdir: Path) -> None:
         ) from error
 
 
-def _statistics_of(workdir: Path) -> Statistics:
-    """What the crystals of a run are drawn from, as process 0 has put it there."""
-    if not (workdir / checkpoints.STATISTICS).exists():
+def _open_run(config: ml_collections.ConfigDict, workdir: Path) -> Run:
+    """The run of a work directory, by the statistics that process 0 has put there."""
+    path = workdir / STATISTICS
+    if not path.exists():
         raise InputError(
             f"process {jax.process_index()} does not see the files of process 0 in "
             f"{str(workdir)!r}: give --workdir a folder that all machines share"
         )
-    return load_statistics(workdir / checkpoints.STATISTICS)
+    return make_run(config, load_statistics(path), read_provenance(path))
 
 
-def _batch_size(asked: int, groups: int, devices: int) -> int:
-    return asked or devices * math.ceil(groups / devices)
+def _restore_state(workdir: Path, state: TrainState) -> TrainState:
+    """The state of the newest complete checkpoint, or the one given."""
+    with report_full_disk(workdir):
+        found = restore(workdir, to_items(state), remove_damaged=True)
+    return state if found is None else from_items(found[1])
 
 
-def _check_batch(config: ml_collections.ConfigDict, devices: int) -> None:
-    """Refuses a batch that cannot be shared among devices, or among two sources."""
-    size = config.batch_size
-    if size % devices:
-        raise InputError(
-            f"batch_size is {size}, which {devices} devices cannot share equally: "
-            f"choose a multiple of {devices}"
-        )
-    if config.source == "mixed" and size * config.steps_per_draw == devices:
-        raise InputError(
-            f"batch_size is {size}, which leaves a device one crystal to draw, random "
-            f"or known: choose {2 * devices} or more"
-        )
+@dataclasses.dataclass
+class _SkippedSteps:
+    """Counts steps in a row whose loss or gradient was not finite.
 
+    A run that is resumed begins to count anew.
 
-def _items(state: TrainState) -> dict[str, Any]:
-    """What a checkpoint holds; the parameters can be read by themselves."""
-    training = {
-        "step": state.step,
-        "key": state.key,
-        "opt_state": state.opt_state,
-    }
-    return {"params": state.params, "training": training}
-
-
-def _stop_if_stuck(
-    skipped: Bool[np.ndarray, " steps"],
-    before: int,
-    first: int,
-    key: Any,
-    most: int,
-    steps_per_draw: int,
-) -> int:
-    """Counts skipped steps in a row, over the calls of the compiled program.
-
-    Args:
-        skipped: [steps] which steps of a call were skipped.
-        before: how many were in a row as the call began.
-        first: number of the call's first step.
-        key: [2] data of the run's key.
-        most: in a row.
-        steps_per_draw: steps whose crystals come from the key of the first of them.
-
-    Returns:
-        How many are in a row as the call ends.
-
-    Raises:
-        InputError: `most` were in a row; names a step and key that do it again.
+    Attributes:
+        schedule: how many are too many, and which steps share a key.
+        in_a_row: so far.
     """
-    # a run that is taken up again begins to count anew
-    in_a_row = before
-    for step, was_skipped in enumerate(skipped, start=first):
-        in_a_row = in_a_row + 1 if was_skipped else 0
-        if in_a_row == most:
-            begin = step - most + 1
-            drawn = begin - begin % steps_per_draw
-            data = np.asarray(key).tolist()
-            raise InputError(
-                f"loss or gradient was not finite in {most} steps in a row, from step "
-                f"{begin} on, whose key is jax.random.fold_in(jax.random.wrap_key_data("
-                f"jax.numpy.uint32({data})), {drawn}), folded with each device's "
-                "number: lower optimizer.learning_rate in another work directory, or "
-                "raise max_skipped_steps to go on from the last checkpoint"
-            )
-    return in_a_row
+
+    schedule: Schedule
+    in_a_row: int = 0
+
+    def add(self, skipped: Bool[np.ndarray, " steps"], first: int, key: Any) -> None:
+        """Counts the steps of one call.
+
+        Args:
+            skipped: [steps] which steps were skipped.
+            first: number of the call's first step.
+            key: [2] data of the run's key.
+
+        Raises:
+            InputError: too many were in a row; names a step and key that do it again.
+        """
+        most = self.schedule.max_skipped_steps
+        for step, was_skipped in enumerate(skipped, start=first):
+            self.in_a_row = self.in_a_row + 1 if was_skipped else 0
+            if self.in_a_row == most:
+                begin = step - most + 1
+                sampled = begin - begin % self.schedule.steps_per_draw
+                data = np.asarray(key).tolist()
+                raise InputError(
+                    f"loss or gradient was not finite in {most} steps in a row, from "
+                    f"step {begin} on, whose key is jax.random.fold_in("
+                    f"jax.random.wrap_key_data(jax.numpy.uint32({data})), {sampled}), "
+                    "folded with each device's number: lower optimizer.learning_rate "
+                    "in another work directory, or raise max_skipped_steps to resume "
+                    "from the last checkpoint"
+                )
 
 
-def _standard_validation(
-    run: checkpoints.Run, provenance: Mapping, draw: Draw | None
-) -> Validate:
-    """On known crystals, where some are named and held out; else on random ones."""
-    config = run.config
-    if config.crystals and provenance.get("held_out"):
-        return make_validation(run, lambda: known_patterns(run, provenance))
-    count, batch = config.evaluation.validation, config.evaluation.batch_size
-    standard_draw, tables = make_generator(config, run.statistics)
-    random = draw or standard_draw
-    placed = jax.device_put(tables, jax.local_devices()[0])
-    return make_validation(
-        run, lambda: draw_patterns(config.seed, random, placed, count, batch)
-    )
+def _to_metrics(measured: dict[str, Any], speed: float) -> dict[str, float]:
+    """What one call measured, as numbers; `skipped` becomes a count."""
+    counts = {name: value.item() for name, value in measured.items() if not value.ndim}
+    return {
+        "loss": counts.pop("loss"),
+        "accuracy": counts.pop("accuracy"),
+        "patterns_per_second": speed,
+        "skipped_steps": int(measured["skipped"].sum()),
+    } | counts
+
+
+class _Progress:
+    """The bar on the terminal of the first process."""
+
+    def __init__(self, step: int, schedule: Schedule):
+        self._bar = tqdm(
+            total=schedule.steps,
+            initial=step,
+            unit="step",
+            disable=not devices.is_first(),
+        )
+
+    def show(self, steps: int, metrics: dict[str, float]) -> None:
+        """Moves on by so many steps."""
+        self._bar.set_postfix_str(
+            f"loss {metrics['loss']:.3f}, accuracy {metrics['accuracy']:.1%}, "
+            f"{metrics['patterns_per_second']:,.0f} patterns/s",
+            refresh=False,
+        )
+        self._bar.update(steps)
+
+    def close(self) -> None:
+        """Leaves the bar as it is."""
+        self._bar.close()
+
+
+@dataclasses.dataclass
+class _Loop:
+    """The loop over calls of the compiled program, and what it does in between."""
+
+    workdir: Path
+    schedule: Schedule
+    compiled: Any
+    source: Source
+    validate: Validate | None
+
+    def run(self, state: TrainState, asked_to_stop: Any) -> tuple[TrainState, bool]:
+        """Trains to the last step; the state, and whether a signal stopped it early."""
+        step = int(state.step)
+        log = MetricsLog(self.workdir, step) if devices.is_first() else NoLog()
+        writer = CheckpointWriter(self.workdir, self.schedule.checkpoints_kept)
+        skipped = _SkippedSteps(self.schedule)
+        with (
+            closing(log),
+            closing(writer),
+            closing(_Progress(step, self.schedule)) as bar,
+        ):
+            stopping = devices.any_process(asked_to_stop())
+            while step < self.schedule.steps and not stopping:
+                first, step = step, step + self.schedule.steps_per_call
+                state, measured, metrics = self._call(state)
+                due = (
+                    step % self.schedule.checkpoint_every == 0
+                    or step == self.schedule.steps
+                )
+                accuracy = None
+                if self.validate and due:
+                    accuracy = self.validate(state.params)
+                    metrics["validation_accuracy"] = accuracy
+                log.write(step, metrics)
+                bar.show(step - first, metrics)
+                skipped.add(measured["skipped"], first, state.key)
+                stopping = devices.any_process(asked_to_stop())
+                if due or stopping:
+                    writer.save(step, to_items(state), accuracy)
+                writer.check()
+        return state, stopping
+
+    def _call(
+        self, state: TrainState
+    ) -> tuple[TrainState, dict[str, Any], dict[str, float]]:
+        """One call of the compiled program, and what it measured."""
+        began = time.perf_counter()
+        state, measured = self.compiled(state, self.source)
+        measured = jax.device_get(measured)
+        patterns = self.schedule.batch_size * self.schedule.steps_per_call
+        speed = patterns / (time.perf_counter() - began)
+        return state, measured, _to_metrics(measured, speed)
 
 
 def train(
     config: ml_collections.ConfigDict,
     workdir: str | Path,
-    draw: Draw | None = None,
+    source: Source | None = None,
     validate: Validate | None = None,
 ) -> TrainState:
     """Trains a network, from the newest checkpoint of the work directory if any.
@@ -184,127 +230,53 @@ def train(
     Args:
         config: as from configs/resnet.py.
         workdir: gets configuration, checkpoints, metrics.jsonl, TensorBoard events.
-        draw: another generator of diffractograms, which gets the tables of the
-            standard one.
+        source: of the training patterns; by default the one that the configuration
+            describes.
         validate: accuracy of parameters, by which the best checkpoint is known; by
             default on known crystals of the validation part, where crystals are named
-            and some are held out, else on random crystals of a key of their own.
+            and some are held out, else on synthetic crystals of a key of their own.
 
     Raises:
         InputError: for a bad value, a directory that cannot be written to or holds
-            another run, if no checkpoint in it is whole, if the disk is full, or if
+            another run, if no checkpoint in it is complete, if the disk is full, or if
             too many steps in a row were not finite.
     """
     check_config(config)
-    check_source(config)
-    mesh = devices.global_mesh()
-    _check_batch(config, mesh.size)
-    workdir = Path(workdir)
-    devices.on_first(lambda: _prepare(config, workdir))
-    statistics = _statistics_of(workdir)
+    check_buildable(config)
+    workdir, mesh = Path(workdir), devices.global_mesh()
+    schedule_of(config, groups=1, devices=mesh.size)  # refuses before it writes
+    devices.on_first(lambda: _prepare_workdir(config, workdir))
     if config.compilation_cache:
         jax.config.update("jax_compilation_cache_dir", config.compilation_cache)
-    groups = len(statistics.space_groups)
-    batch_size = _batch_size(config.batch_size, groups, mesh.size)
-
-    model = make_model(config, outputs=groups)
-    optimizer = make_optimizer(**config.optimizer, steps=config.steps)
-    state = init_state(config.seed, model, optimizer, config.points, mesh)
-    with report_full_disk(workdir):
-        found = checkpoints.restore(workdir, _items(state), remove_damaged=True)
-    step = 0
-    if found is not None:
-        step, items = found
-        state = TrainState(params=items["params"], **items["training"])
-    if step >= config.steps:
+    run = _open_run(config, workdir)
+    schedule = schedule_of(config, len(run.space_groups), mesh.size)
+    learner = Learner(run.model, make_optimizer(config))
+    points = run.measurement.grid.points
+    state = init_state(config.seed, learner.model, learner.optimizer, points, mesh)
+    state = _restore_state(workdir, state)
+    if int(state.step) >= schedule.steps:
         return state
-
-    provenance = read_provenance(workdir / checkpoints.STATISTICS)
-    standard_draw, tables = make_source(config, statistics, provenance)
-    tables = devices.replicate(tables, mesh)
-    if validate is None and config.evaluation.validation:
-        numbers = np.asarray(statistics.space_groups)
-        run = checkpoints.Run(config, model, {}, statistics, step, numbers)
-        validate = _standard_validation(run, provenance, draw)
-    train_steps = make_train_steps(
-        model,
-        optimizer,
-        draw or standard_draw,
-        mesh,
-        batch_size,
-        config.steps_per_call,
-        config.steps_per_draw,
+    validate = validate or standard_validation(run, source)
+    source = source or make_source(config, run.statistics, run.provenance)
+    source = devices.replicate(source, mesh)
+    size = CallSize(
+        schedule.batch_size, schedule.steps_per_call, schedule.steps_per_draw
     )
     with note_sigterm() as asked_to_stop:
-        first_process = devices.is_first()
-        if first_process:
+        if devices.is_first():
             print("compiling the training program ...", file=sys.stderr, flush=True)
-        compiled_steps = train_steps.lower(state, tables).compile()
-        with (
-            closing(MetricsLog(workdir, step) if first_process else NoLog()) as log,
-            closing(CheckpointWriter(workdir, config.checkpoints_kept)) as writer,
-            tqdm(
-                total=config.steps,
-                initial=step,
-                unit="step",
-                disable=not first_process,
-            ) as bar,
-        ):
-            skipped_in_a_row = 0
-            stopping = devices.any_process(asked_to_stop())
-            while step < config.steps and not stopping:
-                began = time.perf_counter()
-                state, measured = compiled_steps(state, tables)
-                measured = jax.device_get(measured)
-                seconds = time.perf_counter() - began
-                speed = batch_size * config.steps_per_call / seconds
-                skipped = measured.pop("skipped")
-                metrics = {
-                    "loss": measured.pop("loss").item(),
-                    "accuracy": measured.pop("accuracy").item(),
-                    "diffractograms_per_second": speed,
-                    "skipped_steps": int(skipped.sum()),
-                } | {name: value.item() for name, value in measured.items()}
-                first, step = step, step + config.steps_per_call
-                due = step % config.checkpoint_every == 0 or step == config.steps
-                accuracy = validate(state.params) if validate and due else None
-                if accuracy is not None:
-                    metrics["validation_accuracy"] = accuracy
-                log.write(step, metrics)
-                bar.set_postfix_str(
-                    f"loss {metrics['loss']:.3f}, accuracy {metrics['accuracy']:.1%}, "
-                    f"{speed:,.0f} diffractograms/s",
-                    refresh=False,
-                )
-                bar.update(config.steps_per_call)
-                skipped_in_a_row = _stop_if_stuck(
-                    skipped,
-                    skipped_in_a_row,
-                    first,
-                    state.key,
-                    config.max_skipped_steps,
-                    config.steps_per_draw,
-                )
-                stopping = devices.any_process(asked_to_stop())
-                if due or stopping:
-                    writer.save(step, _items(state), accuracy)
-                writer.check()
+        program = make_train_steps(learner, mesh, size)
+        compiled = program.lower(state, source).compile()
+        loop = _Loop(workdir, schedule, compiled, source, validate)
+        state, stopped = loop.run(state, asked_to_stop)
     # the others must not look for a checkpoint that process 0 is still recording
     devices.barrier("checkpoints written")
-    if stopping:
-        if first_process:
+    if stopped:
+        if devices.is_first():
             print(
-                f"stopped at step {step} of {config.steps}, as SIGTERM asked: the same "
-                "command goes on from there",
+                f"stopped at step {int(state.step)} of {schedule.steps} on SIGTERM: the "
+                "same command resumes from there",
                 file=sys.stderr,
             )
         sys.exit(0)
     return state
-
-
-def train_and_evaluate(
-    config: ml_collections.ConfigDict, workdir: str | Path
-) -> dict[str, Any] | None:
-    """Trains a network, then measures and reports how good it is."""
-    train(config, workdir)
-    return evaluate_run(workdir)

@@ -2,79 +2,80 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from xrdjax.checkpoints.writer import Run
-from xrdjax.config import make_simulation
+from xrdjax.build import synthetic_source
 from xrdjax.errors import InputError
 from xrdjax.evaluation.predict import classify_patterns
 from xrdjax.known.analyses import known_crystals
 from xrdjax.known.selection import select_crystals, split_of
-from xrdjax.patterns.pipeline import patterns_of_structures
-from xrdjax.patterns.sources import crystal_limits
-from xrdjax.training.step import Draw
+from xrdjax.patterns.batch import Source
+from xrdjax.patterns.streams import validation_generator, validation_key
+from xrdjax.patterns.structures import patterns_of_structures
+from xrdjax.run import Run
 
 # Parameters of the network -> share of the validation patterns it names, 0 to 1.
 Validate = Callable[[Any], float]
 Patterns = tuple[Float[np.ndarray, "n T"], Int[np.ndarray, " n"]]
 
-# Folded into the seed: training and the report's random crystals have other streams.
-_VALIDATION_STREAM = 2**31 + 1
 
+def synthetic_patterns(run: Run, source: Source) -> Patterns:
+    """Patterns [n, T] and labels [n] of synthetic crystals, the same for a seed.
 
-def draw_patterns(
-    seed: int, draw: Draw, tables: Any, count: int, batch: int
-) -> Patterns:
-    """Random crystals' diffractograms [n, T] and labels [n], the same for a seed."""
-    # One device is enough, whatever the others do.
-    tables = jax.tree.map(lambda leaf: leaf.addressable_data(0), tables)
-    stream = jax.random.fold_in(jax.random.key(seed), _VALIDATION_STREAM)
+    Args:
+        run: its seed, batch size and number of validation patterns count.
+        source: of the patterns; one device is enough, whatever the others do.
+    """
+    settings = run.evaluation
+    key = validation_key(settings.seed)
+    placed = jax.device_put(source, jax.local_devices()[0])
+    sample = jax.jit(lambda key, source: source.sample(key, settings.batch_size))
     patterns, labels = [], []
-    for i in range(-(-count // batch)):
-        drawn = draw(jax.random.fold_in(stream, i), tables, batch)
-        patterns.append(np.asarray(drawn[0]))
-        labels.append(np.asarray(drawn[1]))
+    for i in range(-(-settings.validation // settings.batch_size)):
+        batch = sample(jax.random.fold_in(key, i), placed)
+        patterns.append(np.asarray(batch.patterns))
+        labels.append(np.asarray(batch.targets.group_rows))
+    count = settings.validation
     return np.concatenate(patterns)[:count], np.concatenate(labels)[:count]
 
 
-def known_patterns(run: Run, provenance: Mapping) -> Patterns:
-    """Diffractograms [n, T] and labels [n] of known crystals for validation.
+def known_patterns(run: Run) -> Patterns:
+    """Patterns [n, T] and labels [n] of known crystals for validation.
 
     They are of the fifth of the held-out crystals that is for this purpose, at most
     evaluation.validation of them, chosen at random.
 
     Args:
-        run: names the crystals, the limits and the measurement.
-        provenance: of the run's statistics, which tells the split.
+        run: names the crystals, their split, the limits and the measurement.
 
     Raises:
         InputError: the crystals cannot be read, or there is none for validation.
     """
-    config = run.config
+    settings = run.evaluation
     selection = select_crystals(
-        known_crystals(config.crystals, config.symprec, progress=True),
+        known_crystals(settings.crystals, settings.symprec, progress=True),
         run.space_groups.tolist(),
-        split=split_of(provenance),
+        split=split_of(run.provenance),
         part="validation",
-        **crystal_limits(config),
+        **settings.crystal_limits,
     )
     if not selection.structures:
         raise InputError(
-            f"{config.crystals!r} has no crystal for validation among the held-out "
+            f"{settings.crystals!r} has no crystal for validation among the held-out "
             "ones: give more crystals, or set evaluation.validation to 0"
         )
-    rng = np.random.default_rng([config.seed, _VALIDATION_STREAM])
-    count = len(selection.structures)
-    chosen = rng.permutation(count)[: config.evaluation.validation]
+    generator = validation_generator(settings.seed)
+    order = generator.permutation(len(selection.structures))
+    chosen = order[: settings.validation]
     structures = [selection.structures[i] for i in chosen]
-    smallest, largest = config.crystallite_size_nm
-    sizes_nm = rng.uniform(smallest, largest, len(chosen)).astype(np.float32)
-    patterns = patterns_of_structures(structures, make_simulation(config), sizes_nm)
+    low, high = run.measurement.specimens.size_nm
+    sizes_nm = generator.uniform(low, high, len(chosen)).astype(np.float32)
+    patterns = patterns_of_structures(structures, run.measurement, sizes_nm)
     return patterns, selection.labels[chosen]
 
 
@@ -92,8 +93,25 @@ def make_validation(run: Run, make_patterns: Callable[[], Patterns]) -> Validate
         patterns, labels = patterns_once()
         local = jax.tree.map(lambda leaf: leaf.addressable_data(0), params)
         trained = dataclasses.replace(run, params=local)
-        batch_size = run.config.evaluation.batch_size
-        probabilities = classify_patterns(trained, patterns, batch_size)
+        probabilities = classify_patterns(trained, patterns, run.evaluation.batch_size)
         return float((probabilities.argmax(-1) == labels).mean())
 
     return validate
+
+
+def standard_validation(run: Run, source: Source | None = None) -> Validate | None:
+    """On known crystals, where some are named and held out; else on synthetic ones.
+
+    Args:
+        run: without parameters.
+        source: of other patterns than those of the run's synthetic crystals.
+
+    Returns:
+        None if the run asks for no validation.
+    """
+    if not run.evaluation.validation:
+        return None
+    if run.evaluation.crystals and run.provenance.get("held_out"):
+        return make_validation(run, lambda: known_patterns(run))
+    synthetic = source or synthetic_source(run.config, run.statistics)
+    return make_validation(run, lambda: synthetic_patterns(run, synthetic))
