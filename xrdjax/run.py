@@ -194,7 +194,7 @@ def save_weights(run: Run, folder: str | Path) -> None:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    others = {"step": np.int64(run.step), "space_groups": run.space_groups}
+    others = {"step": np.array(run.step), "space_groups": run.space_groups}
     write_weights(folder / WEIGHTS, run.params, others)
     config = run.config.copy_and_resolve_references()
     config.update({name: "" for name in _PLACES})

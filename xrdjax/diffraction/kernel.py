@@ -7,6 +7,7 @@ instead; they run through all of the buffers, whose padding is inert.
 """
 
 import dataclasses
+import functools
 import math
 
 import jax
@@ -47,6 +48,8 @@ from xrdjax.symmetry.space_groups import Symmetry
 
 # Reflections that the loop takes together.
 _REFLECTIONS = 128
+# Blocks that a loop runs through: traced, or fixed for reverse-mode differentiation.
+Count = Int[Array, ""] | int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +125,7 @@ def _families_in_block(
     found: Reflections,
     lattice: Float[Array, "3 3"],
     atoms: Scatterers,
-    atom_blocks: Int[Array, ""] | int,
+    atom_blocks: Count,
 ) -> Families:
     """The families from `start` on, of one crystal, and their |F|^2."""
     keys = lax.dynamic_slice_in_dim(found.keys, start, _REFLECTIONS)
@@ -190,9 +193,10 @@ def pattern_of_combs(
         broaden(comb, sigma, peaks) for comb, sigma in zip(combs, sigmas, strict=True)
     ]
     sigma = jnp.stack(sigmas)
+    total = functools.reduce(jnp.add, profiles)
     fits = (sigma >= peaks.sigma_range[0]) & (sigma <= peaks.sigma_range[1])
     unfit = jnp.any(~fits & (instrument.weights > 0))
-    return normalise(sum(profiles)), jnp.where(unfit, Overflow.WIDTH, 0)
+    return normalise(total), jnp.where(unfit, Overflow.WIDTH, 0)
 
 
 @struct.dataclass
@@ -201,8 +205,8 @@ class _Chunk:
 
     found: Reflections
     atoms: Scatterers
-    reflection_blocks: Int[Array, ""] | int
-    atom_blocks: Int[Array, ""] | int
+    reflection_blocks: Count
+    atom_blocks: Count
     overflow: Int[Array, " C"]
 
 
@@ -215,8 +219,8 @@ def _prepare(
     """Reflections and scatterers of a chunk, and the length of the loops."""
     room = -(-capacity.max_reflections // _REFLECTIONS) * _REFLECTIONS
     found = find_reflections(crystals, s_range, room)
-    reflection_blocks = room // _REFLECTIONS
-    atom_blocks = -(-crystals.elements.shape[1] // ATOM_BLOCK)
+    reflection_blocks: Count = room // _REFLECTIONS
+    atom_blocks: Count = -(-crystals.elements.shape[1] // ATOM_BLOCK)
     if not reverse:
         reflection_blocks = -(-jnp.max(found.count) // _REFLECTIONS)
         present = jnp.sum(crystals.occupancies > 0, axis=1)

@@ -205,8 +205,10 @@ def _pattern(
     capacity: Capacity,
     reverse: bool,
 ) -> tuple[Float[Array, " T"], Int[Array, ""]]:
-    one = _chunk_of_one((crystal, instrument, specimen))
-    patterns, overflow = simulate_chunk(*one, peaks, capacity, reverse)
+    crystals, instruments, specimens = _chunk_of_one((crystal, instrument, specimen))
+    patterns, overflow = simulate_chunk(
+        crystals, instruments, specimens, peaks, capacity, reverse
+    )
     return patterns[0], overflow[0]
 
 

@@ -123,10 +123,10 @@ def make_instrument(
     return Instrument(
         wavelengths=np.array(ranges.wavelengths, np.float32),
         weights=np.array(ranges.weights, np.float32) / np.float32(sum(ranges.weights)),
-        gaussian_deg=np.float32(gaussian_deg),
-        zero_deg=np.float32(zero_deg),
-        displacement=np.float32(displacement),
-        transparency=np.float32(transparency),
+        gaussian_deg=np.array(gaussian_deg, np.float32),
+        zero_deg=np.array(zero_deg, np.float32),
+        displacement=np.array(displacement, np.float32),
+        transparency=np.array(transparency, np.float32),
     )
 
 

@@ -20,6 +20,7 @@ with q: 4e-4 at 150 degrees, 1 % at 170.
 
 import functools
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -29,6 +30,7 @@ from jaxtyping import Array, Float, Int
 
 from xrdjax.errors import InputError
 from xrdjax.instrument.grid import TwoThetaGrid
+from xrdjax.instrument.instrument import Scalar
 from xrdjax.ops.safe import safe_reciprocal
 
 # Scherrer's constant for the full width at half maximum of the integral form.
@@ -43,11 +45,7 @@ _TAPS = 6
 _MOST_NODES = 2**22
 
 
-def peak_sigma(
-    wavelength: Float[Array, ""] | float,
-    size_nm: Float[Array, ""] | float,
-    gaussian_deg: Float[Array, ""] | float = 0.0,
-) -> Float[Array, ""] | float:
+def peak_sigma(wavelength: Scalar, size_nm: Scalar, gaussian_deg: Scalar = 0.0) -> Any:
     """Standard deviation of a peak in u = 2 sin(theta).
 
     FWHM(2 theta) cos(theta) = sqrt((K wavelength / L)^2 + P), where the first term is
@@ -57,6 +55,9 @@ def peak_sigma(
         wavelength: [] angstrom.
         size_nm: [] size L of the crystallites, nanometres.
         gaussian_deg: [] sqrt(P), degrees.
+
+    Returns:
+        [] standard deviation; a float where all arguments are.
     """
     scherrer = SCHERRER_K * wavelength / (10 * size_nm)
     squared = scherrer**2 + (gaussian_deg * (math.pi / 180)) ** 2

@@ -39,7 +39,7 @@ def shift_of_u(
     """Shift of each line in u = 2 sin(theta), 2 sin(theta + half) - 2 sin(theta).
 
     The sine and cosine of half the shift in 2 theta are their Taylor series, right to
-    3e-9 up to 6 degrees.
+    3e-9 up to shifts of 5 degrees.
 
     Args:
         instrument: see `line_shift`.
@@ -47,4 +47,6 @@ def shift_of_u(
     """
     half = line_shift(instrument, sine, cosine) / 2
     squared = half**2
-    return 2 * cosine * half * (1 - squared / 6) - sine * squared
+    return (
+        2 * cosine * half * (1 - squared / 6) - sine * squared * (1 - squared / 12)
+    )

@@ -67,7 +67,7 @@ def make_specimen(size_nm: float = 50.0, b_iso: float = 0.0) -> Specimen:
         InputError: there is no such specimen.
     """
     SpecimenRanges((size_nm, size_nm), (b_iso, b_iso))
-    return Specimen(size_nm=np.float32(size_nm), b_iso=np.float32(b_iso))
+    return Specimen(np.array(size_nm, np.float32), np.array(b_iso, np.float32))
 
 
 def sample_specimens(

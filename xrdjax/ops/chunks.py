@@ -44,7 +44,7 @@ def map_in_chunks(
 def fill_in_blocks(
     function: Callable[[Int[Array, " K"]], PyTree],
     empty: PyTree,
-    count: Int[Array, ""],
+    count: Int[Array, ""] | int,
     block: int,
 ) -> PyTree:
     """Fills arrays along their second axis, as far as needed, a block at a time.
@@ -52,7 +52,8 @@ def fill_in_blocks(
     Args:
         function: from the places of a block [K] to what stands there, [C, K, ...].
         empty: pytree of arrays [C, N, ...] to begin with; N is a multiple of block.
-        count: [] places that are needed; the others keep what is in `empty`.
+        count: [] places that are needed; the others keep what is in `empty`. A loop of
+            an int has a fixed length, which reverse-mode differentiation needs.
         block: places K done together.
     """
 

@@ -52,8 +52,9 @@ class Source(Protocol):
 
 def merge(first: Batch, second: Batch, order: Int[Array, " B"]) -> Batch:
     """Two batches as one, in a given order; its counts are the sums of theirs."""
+    zero = jnp.int32(0)
     counts = {
-        name: first.counts.get(name, 0) + second.counts.get(name, 0)
+        name: first.counts.get(name, zero) + second.counts.get(name, zero)
         for name in first.counts | second.counts
     }
 

@@ -142,7 +142,7 @@ def measure_crystals(
 def overflow_counts(overflow: Int[Array, " B"]) -> dict[str, Int[Array, ""]]:
     """Number of patterns that each buffer was too small for."""
     return {
-        f"overflow_{reason.name.lower()}": jnp.sum(
+        f"overflow_{str(reason.name).lower()}": jnp.sum(
             (overflow & reason.value) > 0, dtype=jnp.int32
         )
         for reason in Overflow

@@ -199,7 +199,7 @@ class KnownSource:
         key: Key[Array, ""],
         lattice: Float[Array, "3 3"],
         symmetry: Symmetry,
-        numbers: Int[Array, " E"],
+        numbers: Int[Array | np.ndarray, " E"],
     ) -> tuple[Float[Array, "3 3"], Int[Array, " Z"]]:
         """Lattice, strained where it then still has room, and what elements become."""
         strain_key, exchange_key = jax.random.split(key)

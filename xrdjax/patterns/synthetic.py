@@ -1,5 +1,7 @@
 """Patterns of synthetic crystals, which are sampled from the prior and never stored."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -72,7 +74,7 @@ class SyntheticSource:
             self.capacity,
             self.limits.max_atoms,
         )
-        return batch.replace(counts=vars(counts) | batch.counts)
+        return dataclasses.replace(batch, counts=vars(counts) | batch.counts)
 
 
 def make_synthetic_source(
