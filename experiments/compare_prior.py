@@ -31,8 +31,10 @@ from experiments.prior_figure import (
 )
 from xrdjax.crystals.cif import read_crystals
 from xrdjax.crystals.crystal import Structure
-from xrdjax.crystals.structure_types import Analysis, analyse_all, split_by_type
+from xrdjax.crystals.structure_types import Analysis
 from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.known.analyses import analyse_all
+from xrdjax.known.splits import split_by_hash
 from xrdjax.prior.file import load_statistics, read_provenance
 from xrdjax.prior.fit import eligible_crystals
 from xrdjax.prior.prior import make_prior
@@ -76,7 +78,7 @@ def known_crystals(
         InputError: none is left.
     """
     analyses, _ = analyse_all(structures, provenance["symprec"], processes, True)
-    out = split_by_type(
+    out = split_by_hash(
         [a.type_key for a in analyses], provenance["held_out"], provenance["seed"]
     )
     allowed = [a for a, is_out in zip(analyses, out, strict=True) if not is_out]

@@ -30,7 +30,7 @@ from xrdjax.checkpoints.writer import STATISTICS, Run
 from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.evaluation import report
 from xrdjax.evaluation.metrics import mean_over_types, proportion, top_k_hits
-from xrdjax.known.analyses import known_crystals
+from xrdjax.known.collection import known_crystals
 from xrdjax.known.selection import Selection, select_crystals, split_of
 from xrdjax.prior.file import read_provenance
 from xrdjax.prior.prior import make_prior

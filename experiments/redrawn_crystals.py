@@ -15,8 +15,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from xrdjax.crystals.crystal import SAME_ATOM, Structure
 from xrdjax.crystals.lattices import symmetric_lattice
-from xrdjax.crystals.structure_types import analyse_all
 from xrdjax.errors import InputError
+from xrdjax.known.analyses import analyse_all
 from xrdjax.prior.draws import sample_lattice
 from xrdjax.prior.prior import Prior
 from xrdjax.symmetry.space_groups import space_group

@@ -8,7 +8,7 @@ import pytest
 
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import write_cif
-from xrdjax.crystals.structure_types import split_by_type
+from xrdjax.known.splits import split_by_hash
 from xrdjax.prior.file import load_statistics, read_provenance
 from xrdjax.statistics import main
 
@@ -20,7 +20,7 @@ TYPES = HALITE + FLUORITE + CESIUM_CHLORIDE
 HALITE_OUT = next(
     seed
     for seed in range(100)
-    if split_by_type(sorted(set(TYPES)), 0.5, seed).tolist() == [False, True, False]
+    if split_by_hash(sorted(set(TYPES)), 0.5, seed).tolist() == [False, True, False]
 )
 
 
@@ -68,7 +68,7 @@ def test_statistics_know_nothing_of_the_types_held_out(folder):
 
 def test_the_split_can_be_derived_from_the_provenance(folder):
     provenance = read_provenance(_run(folder, "--held_out=0.5", f"--seed={HALITE_OUT}"))
-    held_out = split_by_type(TYPES, provenance["held_out"], provenance["seed"])
+    held_out = split_by_hash(TYPES, provenance["held_out"], provenance["seed"])
     counts = provenance["counts"]
     assert counts["held out"] == {"crystals": 8, "types": 1, "groups": 1}
     assert counts["held out"]["crystals"] == held_out.sum()
@@ -94,7 +94,7 @@ def test_a_random_split_holds_out_crystals_whatever_their_type(folder):
     provenance = read_provenance(_run(folder, "--held_out=0.5", "--split=random"))
     assert provenance["split"] == "random"
     names = [path.name for path in folder.iterdir()]
-    held_out = split_by_type(names, 0.5, 0)
+    held_out = split_by_hash(names, 0.5, 0)
     counts = provenance["counts"]
     assert counts["held out"]["crystals"] == held_out.sum()
     assert counts["held out"]["types"] == counts["statistics"]["types"] == 3

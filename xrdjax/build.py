@@ -18,7 +18,7 @@ from xrdjax.instrument.grid import TwoThetaGrid
 from xrdjax.instrument.instrument import InstrumentRanges
 from xrdjax.instrument.measurement import Measurement, make_measurement
 from xrdjax.instrument.specimen import SpecimenRanges
-from xrdjax.known.analyses import known_crystals
+from xrdjax.known.collection import known_crystals
 from xrdjax.known.selection import Selection, select_crystals, split_of
 from xrdjax.known.variations import Variation
 from xrdjax.models import optimizer, park_cnn, resnet

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from xrdjax.crystals.cif import Failure
-from xrdjax.crystals.structure_types import Analysis, split_by_type
+from xrdjax.crystals.structure_types import Analysis
 from xrdjax.errors import InputError, exit_on_input_error
-from xrdjax.known.analyses import known_crystals, save_analyses
-from xrdjax.known.splits import KINDS, Split, members
+from xrdjax.known.collection import known_crystals
+from xrdjax.known.file import save_analyses
+from xrdjax.known.splits import KINDS, Split, members, split_by_hash
 from xrdjax.prior.file import save_statistics
 from xrdjax.prior.fit import compute_statistics, eligible_crystals
 from xrdjax.prior.tables import Statistics
@@ -82,7 +83,7 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"--symprec is {args.symprec}: expected a length above 0")
     if args.processes is not None and args.processes < 1:
         raise InputError(f"--processes is {args.processes}: expected 1 or more")
-    split_by_type([], args.held_out)
+    split_by_hash([], args.held_out)
 
 
 def _command(args: argparse.Namespace) -> str:

@@ -8,13 +8,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from xrdjax.crystals import structure_types
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import read_text
 from xrdjax.crystals.crystal import Structure, expand_sites
 from xrdjax.crystals.lattices import reciprocal_lattice
-from xrdjax.crystals.structure_types import analyse, analyse_all
+from xrdjax.crystals.structure_types import analyse
 from xrdjax.errors import InputError
+from xrdjax.known import analyses as analyses_module
+from xrdjax.known.analyses import analyse_all
 from xrdjax.symmetry.search import reference_operations
 from xrdjax.symmetry.space_groups import SPACE_GROUPS, space_group
 from xrdjax.symmetry.wyckoff import wyckoff_positions
@@ -450,8 +451,7 @@ def test_what_cannot_be_analysed_is_named_and_the_rest_goes_on():
 
 
 def test_processes_give_the_analyses_of_one_process_in_order(monkeypatch):
-    monkeypatch.setattr(structure_types, "_CRYSTALS_WORTH_PROCESSES", 2)
-    monkeypatch.setattr(structure_types, "_CHUNK", 2)
+    monkeypatch.setattr(analyses_module, "_CHUNK", 2)
     structures = [structure for structure, _ in KNOWN[:5]] + [_overlapping()]
     analyses, failures = analyse_all(structures, processes=2, symprec=0.2)
     assert [a.type_key for a in analyses] == [key for _, key in KNOWN[:5]]

@@ -12,8 +12,9 @@ from experiments.crystal_traits import Traits, measure, shortest_distance
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import write_cif
 from xrdjax.crystals.elements import ATOMIC_VOLUMES, atomic_number
-from xrdjax.crystals.structure_types import analyse, split_by_type
+from xrdjax.crystals.structure_types import analyse
 from xrdjax.crystals.textbook import gallery
+from xrdjax.known.splits import split_by_hash
 from xrdjax.prior.file import load_statistics, read_provenance
 
 KNOWN = ("quartz", "halite", "rutile", "calcite", "spinel", "anatase", "corundum")
@@ -110,7 +111,7 @@ def crystals(tmp_path):
 def test_the_command_compares_what_the_statistics_may_know(crystals, capsys):
     provenance = read_provenance()
     analyses = [analyse(gallery(name)) for name in KNOWN]
-    out = split_by_type(
+    out = split_by_hash(
         [a.type_key for a in analyses], provenance["held_out"], provenance["seed"]
     )
     groups = load_statistics().space_groups

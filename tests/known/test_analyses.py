@@ -6,17 +6,13 @@ import os
 import numpy as np
 import pytest
 
-from xrdjax.known import analyses as analyses_module
 from xrdjax.crystals.cif import Failure, Reading, write_cif
 from xrdjax.crystals.textbook import gallery, gallery_structures
 from xrdjax.errors import InputError
-from xrdjax.known.analyses import (
-    AnalysedCrystals,
-    analyse_reading,
-    known_crystals,
-    load_analyses,
-    save_analyses,
-)
+from xrdjax.known import collection
+from xrdjax.known.analyses import AnalysedCrystals, analyse_reading
+from xrdjax.known.collection import known_crystals
+from xrdjax.known.file import load_analyses, save_analyses
 
 
 def assert_same(found: AnalysedCrystals, expected: AnalysedCrystals) -> None:
@@ -72,13 +68,13 @@ def test_cifs_and_the_file_of_their_analyses_are_the_same_crystals(tmp_path):
 def readings(monkeypatch):
     """Grows by a path each time that CIFs are read."""
     readings = []
-    read_crystals = analyses_module.read_crystals
+    read_crystals = collection.read_crystals
 
     def count(path, *args):
         readings.append(path)
         return read_crystals(path, *args)
 
-    monkeypatch.setattr(analyses_module, "read_crystals", count)
+    monkeypatch.setattr(collection, "read_crystals", count)
     return readings
 
 
@@ -119,7 +115,9 @@ def test_cifs_that_are_not_there_are_an_error_each_time(tmp_path):
 
 
 def test_analyses_of_another_tolerance_are_refused(path):
-    with pytest.raises(InputError, match="symprec of 0.02 angstrom, 0.01 is asked for"):
+    with pytest.raises(
+        InputError, match="symprec of 0.02 angstrom, but 0.01 is asked for"
+    ):
         known_crystals(path, 0.01)
 
 
@@ -133,7 +131,7 @@ def test_a_file_that_exists_is_replaced_only_when_asked(path, known):
 
 
 def test_another_ending_is_refused_as_it_would_not_be_recognised(tmp_path, known):
-    with pytest.raises(InputError, match="name a file .npz"):
+    with pytest.raises(InputError, match="ends in .npz"):
         save_analyses(tmp_path / "known.zip", known)
 
 
@@ -180,5 +178,5 @@ def test_a_type_that_is_missing_is_an_error(path):
     words = json.loads(str(arrays["words"]))
     words["type_keys"].pop()
     np.savez(path, **(arrays | {"words": np.array(json.dumps(words))}))
-    with pytest.raises(InputError, match="type_keys are not as many as names"):
+    with pytest.raises(InputError, match="not as many type_keys as names"):
         load_analyses(path)

@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 
 from xrdjax.crystals.cif import Failure, Reading, read_text
-from xrdjax.crystals.structure_types import split_by_type
 from xrdjax.errors import InputError
 from xrdjax.known.analyses import analyse_reading
 from xrdjax.known.selection import select_crystals, split_of
-from xrdjax.known.splits import Split, members
+from xrdjax.known.splits import Split, members, split_by_hash
 
 
 def cif(name, symbol, cell, sites):
@@ -84,7 +83,7 @@ def test_only_held_out_types_are_taken_and_each_crystal_is_on_one_side(seed):
     selection = select_crystals(
         read(CIFS[:4]), groups, split=Split(0.5, seed), **LIMITS
     )
-    expected = split_by_type(everything.type_keys, 0.5, seed)
+    expected = split_by_hash(everything.type_keys, 0.5, seed)
     assert selection.type_keys == tuple(np.array(everything.type_keys)[expected])
     np.testing.assert_array_equal(selection.labels, everything.labels[expected])
     assert selection.counts["of_types_in_the_statistics"] == (~expected).sum()

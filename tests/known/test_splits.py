@@ -6,10 +6,10 @@ import itertools
 import numpy as np
 import pytest
 
-from xrdjax.crystals.structure_types import analyse, split_by_type
+from xrdjax.crystals.structure_types import analyse
 from xrdjax.crystals.textbook import gallery
 from xrdjax.errors import InputError
-from xrdjax.known.splits import PARTS, VALIDATION, Split, members
+from xrdjax.known.splits import PARTS, VALIDATION, Split, members, split_by_hash
 
 TYPES, OF_EACH = 500, 6
 
@@ -41,14 +41,14 @@ def test_every_crystal_is_known_or_for_validation_or_for_the_test(analyses, kind
         assert abs(parts[part].mean() - expected) < 4 * spread
 
 
-def test_a_split_by_type_keeps_types_whole_in_every_part(analyses):
+def test_a_split_by_hash_keeps_types_whole_in_every_part(analyses):
     split = Split(0.3, 5)
     for part in PARTS:
         inside = members(analyses, split, part).reshape(TYPES, OF_EACH)
         np.testing.assert_array_equal(inside.all(axis=1), inside.any(axis=1))
     keys = [a.type_key for a in analyses]
     np.testing.assert_array_equal(
-        members(analyses, split, "held_out"), split_by_type(keys, 0.3, 5)
+        members(analyses, split, "held_out"), split_by_hash(keys, 0.3, 5)
     )
 
 

@@ -7,15 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from repository import get_config
+from xrdjax.patterns.sources import mix, training_crystals
 
 from xrdjax.crystals.cif import Reading
 from xrdjax.crystals.textbook import gallery_structures
 from xrdjax.errors import InputError
-from xrdjax.known.analyses import AnalysedCrystals, analyse_reading, save_analyses
+from xrdjax.known.analyses import AnalysedCrystals, analyse_reading
+from xrdjax.known.file import save_analyses
 from xrdjax.known.splits import Split, members
 from xrdjax.known.variations import Variation
 from xrdjax.patterns import sources
-from xrdjax.patterns.sources import mix, training_crystals
 from xrdjax.prior.file import load_statistics
 from xrdjax.training.loop import train
 

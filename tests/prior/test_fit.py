@@ -11,8 +11,9 @@ import pytest
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import read_text
 from xrdjax.crystals.elements import ATOMIC_VOLUMES, atomic_number
-from xrdjax.crystals.structure_types import analyse, analyse_all
+from xrdjax.crystals.structure_types import analyse
 from xrdjax.errors import InputError
+from xrdjax.known.analyses import analyse_all
 from xrdjax.prior.fit import _bandwidths, compute_statistics, eligible_crystals
 from xrdjax.symmetry.space_groups import LATTICE_SYSTEMS
 from xrdjax.symmetry.wyckoff import LETTERS, wyckoff_table

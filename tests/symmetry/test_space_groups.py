@@ -6,10 +6,10 @@ import pytest
 import spglib
 
 from xrdjax.errors import InputError
+from xrdjax.symmetry.search import reference_hall_number
 from xrdjax.symmetry.space_groups import (
     LATTICE_SYSTEMS,
     SPACE_GROUPS,
-    reference_hall_number,
     space_group,
     symmetry,
     symmetry_table,

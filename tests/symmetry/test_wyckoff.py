@@ -11,7 +11,8 @@ import pytest
 import spglib
 
 from xrdjax.errors import InputError
-from xrdjax.symmetry.space_groups import SPACE_GROUPS, reference_hall_number
+from xrdjax.symmetry.search import reference_hall_number
+from xrdjax.symmetry.space_groups import SPACE_GROUPS
 from xrdjax.symmetry.wyckoff import LETTERS, wyckoff_positions, wyckoff_table
 
 # spglib warns on every call that its functions will raise one day.

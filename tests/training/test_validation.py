@@ -12,7 +12,8 @@ from xrdjax.config import make_simulation
 from xrdjax.crystals.cif import Reading
 from xrdjax.crystals.textbook import gallery_structures
 from xrdjax.errors import InputError
-from xrdjax.known.analyses import AnalysedCrystals, analyse_reading, save_analyses
+from xrdjax.known.analyses import AnalysedCrystals, analyse_reading
+from xrdjax.known.file import save_analyses
 from xrdjax.known.splits import Split, members
 from xrdjax.models.preprocess import preprocess
 from xrdjax.models.resnet import ResNet, init_params

@@ -1,27 +1,25 @@
 """Crystals in and out: CIFs, folders of them and zips of them; see `cif_block`."""
 
-import concurrent.futures
 import dataclasses
-import multiprocessing
+import functools
 import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Self
 
 import gemmi
 import numpy as np
-import tqdm
 from gemmi import cif
 
 from xrdjax.crystals.cif_block import block_columns, has_atoms, read_block
 from xrdjax.crystals.crystal import Structure, expand_sites
 from xrdjax.crystals.elements import SYMBOLS
 from xrdjax.errors import InputError
+from xrdjax.ops.workers import map_in_processes
 
-# Below this many files, starting processes takes longer than reading.
+# With fewer files, starting processes takes longer than reading.
 _WORTH_PROCESSES = 2000
 _CHUNK = 200
 
@@ -38,7 +36,7 @@ _READ_ERRORS = (
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """A file, or a block of one, that makes no crystal.
+    """A file, or a block of one, without a readable crystal.
 
     Attributes:
         name: path inside the folder or zip, with ":block" where there are several.
@@ -51,7 +49,7 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """What came of reading: every crystal, and every failure with its reason."""
+    """The crystals that were read, and every failure with its reason."""
 
     structures: tuple[Structure, ...]
     failures: tuple[Failure, ...]
@@ -81,7 +79,7 @@ def read_text(content: bytes | str, name: str) -> Reading:
     """
     text = content if isinstance(content, str) else _decode(content)
     try:
-        # a tag that occurs twice is no reason to refuse: the first is taken
+        # where a tag occurs twice, the first one counts
         document = cif.read_string(text, check_level=0)
     except (ValueError, RuntimeError) as error:
         return Reading((), (Failure(name, f"not a readable CIF ({error})"),))
@@ -99,21 +97,14 @@ def read_text(content: bytes | str, name: str) -> Reading:
     return Reading(tuple(structures), tuple(failures))
 
 
-class _Source:
+class _Collection:
     """A folder or zip, whose files are read by name."""
 
     def __init__(self, path: Path):
         self._path = path
         self._archive = None if path.is_dir() else zipfile.ZipFile(path)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_) -> None:
-        if self._archive is not None:
-            self._archive.close()
-
-    def _read_one(self, name: str) -> Reading:
+    def read(self, name: str) -> Reading:
         try:
             if self._archive is not None:
                 content = self._archive.read(name)
@@ -123,22 +114,14 @@ class _Source:
             return Reading((), (Failure(name, f"cannot be read ({error})"),))
         return read_text(content, name)
 
-    def read(self, names: list[str]) -> Reading:
-        return _join(map(self._read_one, names))
+
+# A zip with many members is slow to open, so each process opens it once.
+_open = functools.lru_cache(maxsize=1)(_Collection)
 
 
-# The source of this process, where it is one of several that read: a zip with
-# many members is slow to open, so each process opens it once.
-_source: _Source
-
-
-def _open_source(path: Path) -> None:
-    global _source
-    _source = _Source(path)
-
-
-def _read_chunk(names: list[str]) -> Reading:
-    return _source.read(names)
+def _read_members(path: Path, names: Sequence[str]) -> list[Reading]:
+    collection = _open(path)
+    return [collection.read(name) for name in names]
 
 
 def _members(path: Path) -> list[str]:
@@ -162,37 +145,18 @@ def _members(path: Path) -> list[str]:
     return names
 
 
-def _readings(
-    path: Path, chunks: list[list[str]], processes: int
-) -> Iterator[tuple[list[str], Reading]]:
-    """What came of each chunk of names, in order."""
-    if processes == 1:
-        with _Source(path) as source:
-            for chunk in chunks:
-                yield chunk, source.read(chunk)
-        return
-    # spawn: a process with threads, as JAX makes them, must not be forked
-    with concurrent.futures.ProcessPoolExecutor(
-        processes,
-        multiprocessing.get_context("spawn"),
-        initializer=_open_source,
-        initargs=(path,),
-    ) as pool:
-        yield from zip(chunks, pool.map(_read_chunk, chunks), strict=True)
-
-
 def read_crystals(
     path: str | os.PathLike, processes: int | None = None, progress: bool = False
 ) -> Reading:
     """Reads a CIF, a folder of CIFs with its subfolders, or a zip of CIFs.
 
-    A file that makes no crystal is named, with the reason, in `failures`; the rest
-    goes on. A script that reads thousands of files should do so below
+    A file without a crystal is named in `failures`, with the reason, and reading
+    continues. A script that reads thousands of files should do so below
     `if __name__ == "__main__":`, as always where Python starts processes.
 
     Args:
         path: of the CIF, folder or zip.
-        processes: how many to read with; without it, one for small collections and
+        processes: how many to read with; by default, one for small collections and
             all cores for large ones.
         progress: shows a bar.
 
@@ -210,16 +174,20 @@ def read_crystals(
         if not reading.structures:
             raise InputError(f"{path} holds no crystal: {reading.failures[0].reason}")
         return reading
-    names = _members(path)
-    chunks = [names[i : i + _CHUNK] for i in range(0, len(names), _CHUNK)]
-    if processes is None:
-        processes = 1 if len(names) < _WORTH_PROCESSES else os.cpu_count() or 1
-    readings = []
-    with tqdm.tqdm(total=len(names), unit="file", disable=not progress) as bar:
-        for chunk, reading in _readings(path, chunks, min(processes, len(chunks))):
-            readings.append(reading)
-            bar.update(len(chunk))
-    return _join(readings)
+    try:
+        return _join(
+            map_in_processes(
+                functools.partial(_read_members, path),
+                _members(path),
+                chunk=_CHUNK,
+                serial_below=_WORTH_PROCESSES,
+                processes=processes,
+                progress=progress,
+                unit="file",
+            )
+        )
+    finally:
+        _open.cache_clear()  # and the zip is closed
 
 
 def _op(rotation: np.ndarray, translation: np.ndarray) -> gemmi.Op:

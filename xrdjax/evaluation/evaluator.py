@@ -13,7 +13,8 @@ from xrdjax.evaluation.answers import Simulate
 from xrdjax.evaluation.report_figures import draw_report_figures
 from xrdjax.evaluation.sets import EvaluationSet, Evaluator
 from xrdjax.files import write_text
-from xrdjax.known.analyses import AnalysedCrystals, known_crystals
+from xrdjax.known.analyses import AnalysedCrystals
+from xrdjax.known.collection import known_crystals
 from xrdjax.known.selection import choose_split
 from xrdjax.known.splits import Split
 from xrdjax.patterns.batch import Source

@@ -17,7 +17,7 @@ from xrdjax.evaluation.answers import (
     answer_synthetic,
 )
 from xrdjax.known.analyses import AnalysedCrystals
-from xrdjax.known.selection import about_crystals, select_crystals
+from xrdjax.known.selection import describe_crystals, select_crystals
 from xrdjax.known.splits import Split
 from xrdjax.patterns.batch import Source
 from xrdjax.patterns.structures import patterns_of_structures
@@ -86,7 +86,7 @@ class Evaluator:
         part: str,
     ) -> EvaluationSet:
         """Known crystals of a path, or of one part of it."""
-        about = about_crystals(path, split, part)
+        about = describe_crystals(path, split, part)
         return self._crystals("crystals", about, crystals, split, part)
 
     def gallery(self) -> EvaluationSet:

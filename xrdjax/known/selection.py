@@ -1,4 +1,4 @@
-"""Which known crystals a network learns from or is tested on, and why not the others."""
+"""Which known crystals a network is trained or tested on, and why not the others."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from xrdjax.errors import InputError
 from xrdjax.known.analyses import AnalysedCrystals, analyse_reading
 from xrdjax.known.splits import Split, members
 
-# Parts of known crystals that a network can be tested on.
+# Known crystals that a network can be tested on.
 SPLITS = ("held_out", "test", "validation", "all")
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Crystals to simulate, and the fate of all that were found.
+    """Crystals to simulate, and how many were left out for which reason.
 
     Attributes:
         structures: n crystals, each in the reference setting of its space group.
         labels: [n] row of each crystal's group among the trained groups.
         type_keys: n structure types.
-        counts: crystals found, left out for each reason, and "evaluated", which are
-            those taken; all but the first add up to the first.
+        counts: crystals found, left out for each reason, and "evaluated", those taken;
+            all but the first add up to the first.
         failures: what could not be read or analysed, and why.
     """
 
@@ -55,13 +55,13 @@ def split_of(provenance: Mapping) -> Split:
 def choose_split(
     asked: str | None, provenance: Mapping, chosen_by_crystals: bool
 ) -> tuple[Split | None, str]:
-    """Split of the crystals (None: take all), and which part of it is meant.
+    """Split of the crystals (None: take all), and which part of it to test on.
 
     Args:
-        asked: name of the part, if one was named.
+        asked: name of the part, if the user gave one.
         provenance: of the statistics.
-        chosen_by_crystals: whether known crystals chose the checkpoint; those must not
-            test it unless they are asked for.
+        chosen_by_crystals: whether the checkpoint was chosen by its accuracy on known
+            crystals, which must not test it unless they are asked for.
 
     Raises:
         InputError: no such part, or one is asked for and the statistics have none.
@@ -74,7 +74,7 @@ def choose_split(
 
 
 def _reason(split: Split | None, part: str) -> str:
-    """Why a crystal is left out that is not in the part of the split."""
+    """Reason to leave out a crystal that is not in the part of the split."""
     if split is None or (part == "held_out" and split.kind == "type"):
         return "of_types_in_the_statistics"
     if part == "held_out":
@@ -84,6 +84,26 @@ def _reason(split: Split | None, part: str) -> str:
         "validation": "not_for_validation",
         "test": "not_for_the_test",
     }[part]
+
+
+def _left_out_because(
+    analysis: Analysis,
+    row_of: Mapping[int, int],
+    max_volume: float,
+    max_sites: int,
+    max_edge: float,
+) -> str | None:
+    """Why a crystal of the right part of the split is left out; None if it is taken."""
+    standard = analysis.standard
+    if (
+        standard.volume > max_volume
+        or analysis.sites[-1] >= max_sites
+        or max(standard.unit_cell[:3]) > max_edge
+    ):
+        return "outside_the_limits"
+    if analysis.space_group not in row_of:
+        return "outside_the_trained_groups"
+    return None
 
 
 def select_crystals(
@@ -98,9 +118,9 @@ def select_crystals(
     part: str = "held_out",
     progress: bool = False,
 ) -> Selection:
-    """Sorts crystals into those to simulate and those left out, each for one reason.
+    """Separates crystals to simulate from those left out, each for one reason.
 
-    The label is the space group that spglib finds, whatever the file says, and the
+    The label is the space group that spglib finds, whatever the file states, and the
     crystal is taken in that group's reference setting.
 
     Args:
@@ -120,44 +140,36 @@ def select_crystals(
         crystals = analyse_reading(crystals, symprec, progress=progress)
     analyses = crystals.analyses
     row_of = {int(number): row for row, number in enumerate(space_groups)}
-    chosen = np.ones(len(analyses), bool)
+    in_part = np.ones(len(analyses), bool)
     if split is not None:
-        chosen = members(analyses, split, part)
+        in_part = members(analyses, split, part)
+    other_part = _reason(split, part)
+    reasons = [
+        _left_out_because(analysis, row_of, max_volume, max_sites, max_edge)
+        if is_in_part
+        else other_part
+        for analysis, is_in_part in zip(analyses, in_part, strict=True)
+    ]
+    taken = [a for a, reason in zip(analyses, reasons, strict=True) if reason is None]
     failures = (*crystals.unreadable, *crystals.without_symmetry)
-    reason = _reason(split, part)
     counts = {
         "found": len(analyses) + len(failures),
         "unreadable": len(crystals.unreadable),
         "without_symmetry": len(crystals.without_symmetry),
-        reason: 0,
-        "outside_the_limits": 0,
-        "outside_the_trained_groups": 0,
-        "evaluated": 0,
+        **{
+            reason: reasons.count(reason)
+            for reason in (
+                other_part,
+                "outside_the_limits",
+                "outside_the_trained_groups",
+            )
+        },
+        "evaluated": len(taken),
     }
-
-    def fits(analysis: Analysis) -> bool:
-        standard = analysis.standard
-        return (
-            standard.volume <= max_volume
-            and analysis.sites[-1] < max_sites
-            and max(standard.unit_cell[:3]) <= max_edge
-        )
-
-    kept: list[Analysis] = []
-    for analysis, is_chosen in zip(analyses, chosen, strict=True):
-        if not is_chosen:
-            counts[reason] += 1
-        elif not fits(analysis):
-            counts["outside_the_limits"] += 1
-        elif analysis.space_group not in row_of:
-            counts["outside_the_trained_groups"] += 1
-        else:
-            counts["evaluated"] += 1
-            kept.append(analysis)
     return Selection(
-        structures=tuple(a.standard for a in kept),
-        labels=np.array([row_of[a.space_group] for a in kept], dtype=np.int64),
-        type_keys=tuple(a.type_key for a in kept),
+        structures=tuple(a.standard for a in taken),
+        labels=np.array([row_of[a.space_group] for a in taken], dtype=np.int64),
+        type_keys=tuple(a.type_key for a in taken),
         counts=counts,
         failures=failures,
     )
@@ -165,21 +177,21 @@ def select_crystals(
 
 _PARTS = {
     "held_out": "",
-    "test": " and are not among the fifth that is for validation",
-    "validation": " and are among the fifth that is for validation",
+    "test": " and are not in the fifth used for validation",
+    "validation": " and are in the fifth used for validation",
 }
 
 
-def about_crystals(path: str, split: Split | None, part: str) -> dict:
+def describe_crystals(path: str, split: Split | None, part: str) -> dict:
     """Which crystals of a path are taken, for people and for programs."""
     about = {"path": path, "split": "all"}
     if split is None:
         return about | {
             "title": "known crystals",
-            "description": f"All crystals of `{path}`, whether the statistics were "
-            "made from their structure type or not.",
+            "description": f"All crystals of `{path}`, whether or not the statistics "
+            "were made from their structure type.",
         }
-    whose, what = "whose structure type was", "types"
+    whose, what = "whose structure type was", "structure types"
     if split.kind == "random":
         whose, what = "that were", "crystals, chosen one by one"
     return about | {
@@ -188,7 +200,7 @@ def about_crystals(path: str, split: Split | None, part: str) -> dict:
         "held_out_fraction": split.held_out,
         "split_seed": split.seed,
         "title": "held-out crystals",
-        "description": f"Known crystals of `{path}` {whose} kept out of the "
+        "description": f"Known crystals of `{path}` {whose} held out of the "
         f"statistics ({100 * split.held_out:g} % of all {what}, seed {split.seed})"
-        f"{_PARTS[part]}; `--split=all` takes the others too.",
+        f"{_PARTS[part]}; `--split=all` takes all others, too.",
     }

@@ -1,17 +1,18 @@
-"""Which crystals are kept out of the statistics, and which of these are for validation.
+"""Which crystals are held out of the statistics, and which of these are for validation.
 
-A split is a hash of seed and key, so that the answer for a crystal depends on no other
-crystal, and that anyone can make it again. The key is the structure type, which keeps
-types whole, or, for comparison with what is often done, the crystal's own name.
+A split is by a hash of seed and key, so that the answer for a crystal depends on no
+other crystal, and that anyone can reproduce it. The key is the structure type, which
+keeps types whole, or, for comparison with common practice, the name of the crystal.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool
 
-from xrdjax.crystals.structure_types import Analysis, split_by_type
+from xrdjax.crystals.structure_types import Analysis
 from xrdjax.errors import InputError
 
 KINDS = ("type", "random")
@@ -25,9 +26,9 @@ class Split:
     """A split of known crystals.
 
     Attributes:
-        held_out: expected share of the types (or crystals) kept out, in [0, 1].
+        held_out: expected share of the types (or crystals) held out, in [0, 1].
         seed: another seed, another split.
-        kind: "type" keeps structure types whole, "random" goes by name.
+        kind: "type" keeps structure types whole, "random" splits by name.
     """
 
     held_out: float
@@ -35,8 +36,42 @@ class Split:
     kind: str = "type"
 
 
+def split_by_hash(
+    keys: Sequence[str], held_out: float = 0.2, seed: int = 0
+) -> Bool[np.ndarray, " n"]:
+    """Which keys are held out, by a hash of each.
+
+    A key is held out where sha256("seed:key"), read as a number in [0, 1), is less than
+    held_out. So the answer for a key depends on no other key, and a larger share holds
+    out all that a smaller one does.
+
+    Args:
+        keys: of n crystals; those with equal keys are on the same side.
+        held_out: expected share of the keys, in [0, 1].
+        seed: another seed, another split.
+
+    Returns:
+        [n] True where the key is held out.
+
+    Raises:
+        InputError: held_out is not a share.
+    """
+    if not 0 <= held_out <= 1:
+        raise InputError(
+            f"held_out is {held_out}: expected a share of the structure types, from 0 "
+            "to 1, such as 0.2"
+        )
+
+    def hashed(key: str) -> float:
+        digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") / 2**64
+
+    hashes = {key: hashed(key) for key in set(keys)}
+    return np.array([hashes[key] < held_out for key in keys], bool)
+
+
 def keys_of(analyses: Sequence[Analysis], split: Split) -> list[str]:
-    """What decides on the side of each crystal: its structure type, or its name.
+    """The key that decides on which side a crystal is: its structure type, or its name.
 
     Raises:
         InputError: there is no such kind of split.
@@ -54,9 +89,9 @@ def members(
 ) -> Bool[np.ndarray, " n"]:
     """Which crystals are in one part of a split.
 
-    "statistics" is what statistics and training may know, "held_out" all the rest;
-    of this, "validation" is a fifth, by another hash of the same keys, and "test" is
-    what remains.
+    "statistics" may be known to statistics and training, "held_out" is the rest; of
+    this, "validation" is a fifth, by another hash of the same keys, and "test" what
+    remains.
 
     Args:
         analyses: n crystals.
@@ -64,15 +99,15 @@ def members(
         part: one of PARTS.
 
     Raises:
-        InputError: there is no such part or kind, or the share is none.
+        InputError: there is no such part or kind, or held_out is not a share.
     """
     if part not in PARTS:
         raise InputError(f"no part {part!r} of a split: expected {', '.join(PARTS)}")
     keys = keys_of(analyses, split)
-    held_out = split_by_type(keys, split.held_out, split.seed)
+    held_out = split_by_hash(keys, split.held_out, split.seed)
     if part in ("statistics", "held_out"):
         return held_out == (part == "held_out")
-    validation = split_by_type(
+    validation = split_by_hash(
         [f"validation:{key}" for key in keys], VALIDATION, split.seed
     )
     return held_out & (validation == (part == "validation"))

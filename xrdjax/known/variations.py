@@ -1,9 +1,9 @@
-"""Known crystals varied, each still of its space group: other cells, other elements.
+"""Variations of known crystals within their space groups: other cells, other elements.
 
-Known crystals are few, and a network that sees them again and again learns them by
-heart. Shifted peaks are the usual remedy (Oviedo et al., npj Comput. Mater. 5 (2019)
-60); here the lattice is strained, as far as its group allows, so that the peaks shift
-together as those of a crystal do, and the elements change places with others.
+Known crystals are few, and a network that sees them again and again memorises them.
+Shifting the peaks is the usual remedy (Oviedo et al., npj Comput. Mater. 5 (2019) 60);
+here the lattice is strained, as far as its group allows, so that the peaks shift
+together as those of a crystal do, and elements are exchanged for others.
 """
 
 from dataclasses import dataclass
@@ -59,14 +59,14 @@ def strained_lattice(
 def exchanged_elements(
     key: Key[Array, ""], numbers: Int[Array | np.ndarray, " E"], probability: float
 ) -> Int[Array, " Z"]:
-    """What each element becomes: one of the given ones, and no two the same.
+    """The element that replaces each: one of the given ones, and no two the same.
 
-    As different elements stay different, the crystal keeps its space group.
+    Different elements stay different, so the crystal keeps its space group.
 
     Args:
         key: random key.
-        numbers: [E] atomic numbers that change places.
-        probability: that they do at all.
+        numbers: [E] atomic numbers that are exchanged for one another.
+        probability: that any exchange takes place.
 
     Returns:
         [Z] the new atomic number in the row of the old one.

@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from typing import TypeAlias
 
 import numpy as np
 import spglib
@@ -9,7 +10,9 @@ from jaxtyping import Float, Int
 from spglib.error import SpglibError
 
 from xrdjax.errors import InputError
-from xrdjax.symmetry.space_groups import reference_hall_number, space_group
+from xrdjax.symmetry.space_groups import space_group
+
+SymmetryDataset: TypeAlias = spglib.SpglibDataset
 
 
 @functools.cache
@@ -24,20 +27,35 @@ def reference_operations(
     return rotations, translations.reshape(-1, 3)
 
 
+@functools.cache
+def reference_hall_number(number: int) -> int:
+    """spglib's number (1 to 530) of the reference setting of a space group.
+
+    Raises:
+        InputError: the number is not one of 1 to 230.
+    """
+    kinds = [spglib.get_spacegroup_type(h) for h in range(1, 531)]
+    # Some versions of spglib write the double prime as "=".
+    symbols = [
+        "" if kind is None else kind.hall_symbol.replace("=", '"') for kind in kinds
+    ]
+    return 1 + symbols.index(space_group(number).hall)
+
+
 def find_symmetry(
     lattice: Float[np.ndarray, "3 3"],
     positions: Float[np.ndarray, "N 3"],
     species: Int[np.ndarray, " N"],
     symprec: float,
     name: str,
-) -> spglib.SpglibDataset:
+) -> SymmetryDataset:
     """spglib's symmetry of a cell, with the standard cell in the reference setting.
 
     Args:
         lattice: [3, 3] rows a, b, c, angstrom; any cell, primitive or not.
         positions: [N, 3] fractional coordinates of all its atoms.
-        species: [N] equal numbers for equal atoms.
-        symprec: how far atoms may lie from where symmetry wants them, angstrom.
+        species: [N] the same number for atoms of the same species.
+        symprec: how far atoms may be from their symmetric places, angstrom.
         name: of the crystal, for the message.
 
     Raises:

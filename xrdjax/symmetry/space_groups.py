@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import gemmi
 import numpy as np
-import spglib
 from flax import struct
 from jax import Array
 from jaxtyping import Float32, Int32
@@ -46,7 +45,7 @@ class SpaceGroup:
         laue_class: point group of the diffraction pattern, e.g. "-3m".
         point_group: e.g. "-42m".
         is_centrosymmetric: inversion is an operation (then also at the origin).
-        is_polar: some direction is left alone by all rotations.
+        is_polar: some direction is invariant under all rotations.
         enantiomorph: number of the mirror-image group, for the 22 that have one.
         rotations: [G, 3, 3] W of the operations modulo centring, identity first.
         translations: [G, 3] w of the same operations.
@@ -118,7 +117,7 @@ def _space_group(group: gemmi.SpaceGroup) -> SpaceGroup:
         laue_class=group.laue_str(),
         point_group=group.point_group_hm(),
         is_centrosymmetric=group.is_centrosymmetric(),
-        # The sum over the point group projects on what every rotation leaves alone.
+        # The sum over the point group projects on what is invariant under all rotations.
         is_polar=bool(rotations.sum(axis=0).any()),
         enantiomorph=_enantiomorph(group),
         rotations=rotations.astype(np.int8),
@@ -127,8 +126,8 @@ def _space_group(group: gemmi.SpaceGroup) -> SpaceGroup:
     )
 
 
-# Only this filter gives one setting a group: find_spacegroup_by_number
-# returns origin choice 1 where there are two.
+# Only this filter gives one setting per group: find_spacegroup_by_number returns
+# origin choice 1 where there are two.
 SPACE_GROUPS: tuple[SpaceGroup, ...] = tuple(
     _space_group(group)
     for group in gemmi.spacegroup_table()
@@ -148,21 +147,6 @@ def space_group(number: int) -> SpaceGroup:
             "of International Tables A"
         )
     return SPACE_GROUPS[int(number) - 1]
-
-
-@functools.cache
-def reference_hall_number(number: int) -> int:
-    """spglib's number (1 to 530) of the reference setting of a space group.
-
-    Raises:
-        InputError: the number is not one of 1 to 230.
-    """
-    kinds = [spglib.get_spacegroup_type(h) for h in range(1, 531)]
-    # Some versions of spglib write the double prime as "=".
-    symbols = [
-        "" if kind is None else kind.hall_symbol.replace("=", '"') for kind in kinds
-    ]
-    return 1 + symbols.index(space_group(number).hall)
 
 
 def _pad(array: np.ndarray, size: int, dtype: type) -> np.ndarray:

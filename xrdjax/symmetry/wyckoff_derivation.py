@@ -5,7 +5,7 @@ name. The letters cannot follow from the operations, which say nothing about the
 order in which the tables list the positions: spglib is asked for them, and for
 the symbol of the site symmetry.
 
-`python -m xrdjax.crystals.wyckoff_derivation` writes the table anew.
+`python -m xrdjax.symmetry.wyckoff_derivation` writes the table anew.
 """
 
 import itertools
@@ -18,6 +18,7 @@ import numpy as np
 import spglib
 from jaxtyping import Float, Int
 
+from xrdjax.files import write_npz
 from xrdjax.symmetry.fixed_spaces import (
     BASIS_UNIT,
     UNIT,
@@ -25,11 +26,8 @@ from xrdjax.symmetry.fixed_spaces import (
     to_primitive,
 )
 from xrdjax.symmetry.integer_lattices import rounded
-from xrdjax.symmetry.space_groups import (
-    SPACE_GROUPS,
-    SpaceGroup,
-    reference_hall_number,
-)
+from xrdjax.symmetry.search import reference_hall_number
+from xrdjax.symmetry.space_groups import SPACE_GROUPS, SpaceGroup
 from xrdjax.symmetry.wyckoff import (
     CONSTANT_UNIT,
     LETTERS,
@@ -225,14 +223,14 @@ def write_table(path: Path = TABLE_PATH) -> None:
     positions = [p for group in SPACE_GROUPS for p in derive_wyckoff_positions(group)]
     maps = np.concatenate([p.maps for p in positions])
     maps[:, :, 3] *= CONSTANT_UNIT
-    np.savez_compressed(
-        path,
-        space_group=np.array([p.space_group for p in positions], np.uint8),
-        letter=np.array([LETTERS.index(p.letter) for p in positions], np.uint8),
-        site_symmetry=np.array([p.site_symmetry for p in positions]),
-        primitive_multiplicity=np.array([len(p.maps) for p in positions], np.uint8),
-        maps=rounded(maps).astype(np.int8),
-    )
+    columns = {
+        "space_group": np.array([p.space_group for p in positions], np.uint8),
+        "letter": np.array([LETTERS.index(p.letter) for p in positions], np.uint8),
+        "site_symmetry": np.array([p.site_symmetry for p in positions]),
+        "primitive_multiplicity": np.array([len(p.maps) for p in positions], np.uint8),
+        "maps": rounded(maps).astype(np.int8),
+    }
+    write_npz(path, columns)
 
 
 if __name__ == "__main__":

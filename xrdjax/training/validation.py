@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from xrdjax.build import synthetic_source
 from xrdjax.errors import InputError
 from xrdjax.evaluation.predict import classify_patterns
-from xrdjax.known.analyses import known_crystals
+from xrdjax.known.collection import known_crystals
 from xrdjax.known.selection import select_crystals, split_of
 from xrdjax.patterns.batch import Source
 from xrdjax.patterns.streams import validation_generator, validation_key
