@@ -8,26 +8,25 @@ from examples import general_structure
 
 from xrdjax.crystals.crystal import Crystal, to_crystal
 from xrdjax.crystals.textbook import gallery
+from xrdjax.diffraction.overflow import Overflow
 from xrdjax.diffraction.powder import (
+    pattern_of_lines,
     powder_lines,
     powder_pattern,
-    profile_of_lines,
 )
 from xrdjax.errors import InputError
-from xrdjax.instrument.diffractometer import Diffractometer
-from xrdjax.instrument.profiles import profile_grid
+from xrdjax.instrument.grid import TwoThetaGrid
+from xrdjax.instrument.instrument import InstrumentRanges, make_instrument
+from xrdjax.instrument.measurement import peaks_for
+from xrdjax.instrument.specimen import SpecimenRanges, make_specimen
 
-DIFFRACTOMETER = Diffractometer(1.5406, 15.0, 60.0, 1501)
+GRID = TwoThetaGrid(15.0, 60.0, 1501)
+PEAKS = peaks_for(GRID, InstrumentRanges(), SpecimenRanges((20.0, 100.0)))
 ROOM = 256
 SIZE = 24
 # Patterns that rounding alone sets apart differ by less: a line's place is rounded to
 # 1e-4 of a step of the grid or so.
 SAME = 3e-5
-OPTIONS = {
-    "diffractometer": DIFFRACTOMETER,
-    "sizes_nm": (20.0, 100.0),
-    "max_reflections": ROOM,
-}
 
 
 def crystal_of(number: int) -> Crystal:
@@ -40,9 +39,21 @@ def crystal_of(number: int) -> Crystal:
     )
 
 
-@jax.jit
-def pattern_of(crystal: Crystal, size_nm) -> jax.Array:
-    return powder_pattern(crystal, size_nm, **OPTIONS)
+def traced_pattern(crystal: Crystal, size_nm, wavelength=1.5406) -> jax.Array:
+    """For use under jit, vmap and grad."""
+    specimen = make_specimen().replace(size_nm=size_nm)
+    wavelengths = jnp.asarray(wavelength, jnp.float32)[None]
+    instrument = make_instrument().replace(wavelengths=wavelengths)
+    return powder_pattern(
+        crystal, instrument, specimen, GRID, peaks=PEAKS, max_reflections=ROOM
+    )
+
+
+_jitted = jax.jit(traced_pattern)
+
+
+def pattern_of(crystal: Crystal, size_nm: float) -> np.ndarray:
+    return np.asarray(_jitted(crystal, jnp.float32(size_nm)))
 
 
 def present(lines, field: str) -> np.ndarray:
@@ -55,7 +66,8 @@ def test_lines_of_silicon_are_where_its_certificate_has_them():
     structure = gallery("silicon")
     lattice = np.eye(3, dtype=np.float32) * np.float32(5.4311946)
     crystal = to_crystal(structure).replace(lattice=lattice)
-    lines = powder_lines(crystal, Diffractometer(1.5405929, 20.0, 90.0, 7001))
+    instrument = make_instrument((1.5405929,))
+    lines = powder_lines(crystal, instrument, TwoThetaGrid(20.0, 90.0, 7001))
     certified = {
         (1, 1, 1): 28.441,
         (2, 2, 0): 47.300,
@@ -78,7 +90,7 @@ def test_lines_of_silicon_are_where_its_certificate_has_them():
 
 
 def test_lines_obey_braggs_law_and_lie_in_the_range():
-    lines = powder_lines(crystal_of(14), DIFFRACTOMETER, ROOM)
+    lines = powder_lines(crystal_of(14), grid=GRID, max_reflections=ROOM)
     angles, s = present(lines, "two_theta_deg"), present(lines, "s")
     assert len(s) > 40
     assert angles.min() >= 15 - 1e-4 and angles.max() <= 60 + 1e-4
@@ -88,7 +100,7 @@ def test_lines_obey_braggs_law_and_lie_in_the_range():
 
 
 def test_padding_of_the_lines_is_inert():
-    lines = powder_lines(crystal_of(14), DIFFRACTOMETER, ROOM)
+    lines = powder_lines(crystal_of(14), grid=GRID, max_reflections=ROOM)
     padding = np.asarray(lines.multiplicity) == 0
     assert padding.any() and not lines.overflow
     np.testing.assert_array_equal(lines.intensity[padding], 0)
@@ -107,41 +119,41 @@ def test_room_is_found_for_a_crystal_that_is_not_traced():
 def test_more_reflections_than_can_be_listed_are_refused():
     crystal = crystal_of(1)
     with pytest.raises(InputError, match="families of reflections are in range, of"):
-        powder_lines(crystal, Diffractometer(0.02))
+        powder_lines(crystal, make_instrument((0.02,)))
     needle = crystal.replace(lattice=np.diag([3, 3, 600]).astype(np.float32))
     with pytest.raises(InputError, match="a cell edge of 600 angstrom has reflections"):
         powder_lines(needle)
 
 
-def test_too_little_room_raises_the_flag():
+def test_too_little_room_is_reported():
     crystal = crystal_of(14)
     large = crystal.replace(lattice=2 * crystal.lattice)
-    for one, is_lost in ((crystal, False), (large, True)):
-        assert bool(powder_lines(one, DIFFRACTOMETER, ROOM).overflow) == is_lost
+    for one, overflow in ((crystal, 0), (large, Overflow.REFLECTIONS)):
+        lines = powder_lines(one, grid=GRID, max_reflections=ROOM)
+        assert lines.overflow == overflow
+    with pytest.raises(InputError, match="not complete: more families of reflections"):
+        powder_pattern(large, grid=GRID, max_reflections=ROOM)
 
 
 def test_pattern_is_that_of_the_lines():
-    """Also where intensities were changed in between, as texture would."""
+    """Also where strengths were changed in between, as texture would."""
     crystal = crystal_of(14)
-    lines = powder_lines(crystal, DIFFRACTOMETER, ROOM)
-    grid = profile_grid(DIFFRACTOMETER, 20.0, 100.0)
-    size_nm = jnp.float32(40.0)
-    pattern = profile_of_lines(lines, size_nm, grid, DIFFRACTOMETER)
+    lines = powder_lines(crystal, grid=GRID, max_reflections=ROOM)
+    specimen = make_specimen(40.0)
+    pattern = pattern_of_lines(lines, specimen=specimen, grid=GRID, peaks=PEAKS)
     np.testing.assert_allclose(pattern, pattern_of(crystal, 40.0), atol=SAME)
     strongest = jnp.argmax(lines.intensity)
-    other = lines.replace(intensity=lines.intensity.at[strongest].set(0.0))
-    changed = profile_of_lines(other, size_nm, grid, DIFFRACTOMETER)
-    at = np.searchsorted(
-        DIFFRACTOMETER.two_theta_deg, float(lines.two_theta_deg[strongest])
-    )
+    other = lines.replace(strength=lines.strength.at[strongest].set(0.0))
+    changed = pattern_of_lines(other, specimen=specimen, grid=GRID, peaks=PEAKS)
+    at = np.searchsorted(GRID.two_theta_deg, float(lines.two_theta_deg[strongest]))
     assert pattern[at] > 0.5
     assert changed[at] < 0.5 * pattern[at]
 
 
 def test_maximum_is_one_and_grid_of_a_single_size_gives_the_same():
     crystal = crystal_of(14)
-    pattern = powder_pattern(crystal, 40.0, DIFFRACTOMETER, max_reflections=ROOM)
-    assert pattern.shape == (DIFFRACTOMETER.points,)
+    pattern = powder_pattern(crystal, specimen=make_specimen(40.0), grid=GRID)
+    assert pattern.shape == (GRID.points,)
     assert float(pattern.max()) == pytest.approx(1.0, abs=1e-6)
     np.testing.assert_allclose(pattern, pattern_of(crystal, 40.0), atol=2e-4)
 
@@ -174,9 +186,7 @@ def test_a_batch_has_the_pattern_of_each_of_its_crystals():
     crystals = [crystal_of(number) for number in (1, 14, 62)]
     together = jax.tree.map(lambda *leaves: np.stack(leaves), *crystals)
     sizes = jnp.array([20.0, 47.0, 100.0])
-    patterns = jax.jit(jax.vmap(lambda c, size: powder_pattern(c, size, **OPTIONS)))(
-        together, sizes
-    )
+    patterns = jax.jit(jax.vmap(traced_pattern))(together, sizes)
     for crystal, size_nm, pattern in zip(crystals, sizes, patterns, strict=True):
         np.testing.assert_allclose(pattern, pattern_of(crystal, size_nm), atol=SAME)
 
@@ -199,13 +209,17 @@ def total():
 
     A mean, since the maximum has a kink where it moves to the next point.
     """
-    weights = jnp.asarray(np.cos(np.linspace(0, 60, DIFFRACTOMETER.points)))
+    weights = jnp.asarray(np.cos(np.linspace(0, 60, GRID.points)), jnp.float32)
 
-    def value(fields: dict, size_nm):
-        pattern = powder_pattern(crystal_of(14).replace(**fields), size_nm, **OPTIONS)
+    def value(fields: dict, size_nm, wavelength):
+        crystal = crystal_of(14).replace(**fields)
+        pattern = traced_pattern(crystal, size_nm, wavelength)
         return 1000 * jnp.sum(weights * pattern) / jnp.sum(pattern)
 
-    return jax.jit(jax.value_and_grad(value, argnums=(0, 1)))
+    compiled = jax.jit(jax.value_and_grad(value, argnums=(0, 1, 2)))
+    return lambda fields, size_nm=40.0, wavelength=1.5406: compiled(
+        fields, jnp.float32(size_nm), jnp.float32(wavelength)
+    )
 
 
 def fields_of(crystal: Crystal) -> dict[str, jax.Array]:
@@ -223,12 +237,12 @@ def fields_of(crystal: Crystal) -> dict[str, jax.Array]:
     ],
 )
 def test_slopes_in_the_crystal_are_those_of_differences(total, change, step):
-    fields, size_nm = fields_of(crystal_of(14)), jnp.float32(40.0)
+    fields = fields_of(crystal_of(14))
     name, direction = directions()[change]
     direction = jnp.asarray(direction, jnp.float32)
-    _, (by_fields, _) = total(fields, size_nm)
+    _, (by_fields, _, _) = total(fields)
     ahead, behind = (
-        total({**fields, name: fields[name] + sign * step * direction}, size_nm)[0]
+        total({**fields, name: fields[name] + jnp.float32(sign * step) * direction})[0]
         for sign in (1, -1)
     )
     difference = float(ahead - behind) / (2 * step)
@@ -237,22 +251,27 @@ def test_slopes_in_the_crystal_are_those_of_differences(total, change, step):
     assert found == pytest.approx(difference, rel=5e-3)
 
 
-def test_slope_in_the_crystallite_size_is_that_of_differences(total):
+def test_slopes_in_crystallite_size_and_wavelength_are_those_of_differences(total):
     fields = fields_of(crystal_of(14))
-    _, (_, by_size) = total(fields, jnp.float32(40.0))
-    (ahead, _), (behind, _) = (total(fields, jnp.float32(x)) for x in (40.5, 39.5))
+    _, (_, by_size, by_wavelength) = total(fields)
+    ahead, behind = (total(fields, size_nm=x)[0] for x in (40.5, 39.5))
     assert abs(float(ahead - behind)) > 1e-2
     assert float(by_size) == pytest.approx(float(ahead - behind), rel=5e-3)
+    step = 1e-4
+    ahead, behind = (total(fields, wavelength=1.5406 + x)[0] for x in (step, -step))
+    difference = float(ahead - behind) / (2 * step)
+    assert abs(difference) > 0.5
+    assert float(by_wavelength) == pytest.approx(difference, rel=5e-3)
 
 
 def test_slopes_are_finite_where_nothing_scatters():
     """|F| = 0, of which the root has no slope."""
     crystal = to_crystal(general_structure(1), 8)
-    diffractometer = Diffractometer(1.5406, 15.0, 30.0, 2)
+    grid = TwoThetaGrid(15.0, 30.0, 2)
 
     def magnitudes(occupancies):
         one = crystal.replace(occupancies=occupancies)
-        return powder_lines(one, diffractometer, 64).magnitude
+        return powder_lines(one, grid=grid, max_reflections=64).magnitude
 
     values, slopes = jax.jvp(magnitudes, (jnp.zeros(8),), (jnp.ones(8),))
     np.testing.assert_array_equal(values, 0)
@@ -265,12 +284,23 @@ def test_a_traced_lattice_needs_the_number_of_reflections():
         jax.jit(powder_lines)(crystal)
 
 
-def test_a_traced_size_needs_the_range_of_sizes():
+def test_a_traced_specimen_needs_its_grid_of_peaks():
     crystal = crystal_of(14)
-    with pytest.raises(InputError, match=r"pass sizes_nm, such as \(20, 100\)"):
-        jax.jit(lambda size_nm: powder_pattern(crystal, size_nm))(40.0)
+    with pytest.raises(InputError, match=r"pass peaks, from peaks_for\(grid, Instr"):
+        jax.jit(lambda one: powder_pattern(crystal, specimen=one))(make_specimen())
 
 
-def test_a_size_that_cannot_be_is_refused():
-    with pytest.raises(InputError, match="crystallite sizes run from -5.0 to -5.0 nm"):
-        powder_pattern(crystal_of(14), -5.0)
+def test_k_alpha_2_adds_lines_at_its_own_angles():
+    """Lines are listed for the strongest emission line; the pattern shows both."""
+    crystal = to_crystal(gallery("silicon"))
+    grid = TwoThetaGrid(80.0, 90.0, 2001)
+    doublet = make_instrument((1.54056, 1.54439), (2.0, 1.0))
+    lines = powder_lines(crystal, doublet, grid)
+    (angle,) = present(lines, "two_theta_deg")[present(lines, "intensity") > 1]
+    pattern = np.asarray(powder_pattern(crystal, doublet, make_specimen(200.0), grid))
+    interior = pattern[1:-1]
+    is_peak = (interior > pattern[:-2]) & (interior > pattern[2:]) & (interior > 0.3)
+    peaks = grid.two_theta_deg[1:-1][is_peak]
+    sine = np.sin(np.radians(angle) / 2)
+    expected = [angle, 2 * np.degrees(np.arcsin(sine * 1.54439 / 1.54056))]
+    np.testing.assert_allclose(peaks, expected, rtol=0, atol=0.01)

@@ -13,12 +13,13 @@ from oracles import powder
 from oracles.adapters import lines_of, structure_of
 
 from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
+from xrdjax.diffraction import reflections
+from xrdjax.diffraction.overflow import Overflow
 from xrdjax.diffraction.reflections import (
     INDEX_LIMIT,
     Box,
     box_miller,
     family,
-    find_reflections,
     index_box,
     unpack_miller,
 )
@@ -38,6 +39,18 @@ SIZE = 1024
 S_RANGE = (0.1, 0.9)
 
 _family = jax.jit(family)
+_find = jax.jit(reflections.find_reflections, static_argnames=("size",))
+
+
+def find_in_chunk(crystals: Crystal, size: int) -> reflections.Reflections:
+    count = crystals.lattice.shape[0]
+    return _find(crystals, jnp.tile(jnp.array([S_RANGE]), (count, 1)), size=size)
+
+
+def find_reflections(crystal: Crystal, size: int = SIZE) -> reflections.Reflections:
+    """Of one crystal, which is a chunk of one."""
+    found = find_in_chunk(jax.tree.map(lambda x: jnp.asarray(x)[None], crystal), size)
+    return jax.tree.map(lambda x: x[0], found)
 
 
 def padded(structure: Structure) -> Crystal:
@@ -86,7 +99,7 @@ def test_packed_indices_are_in_the_order_of_h_k_l():
 @pytest.mark.parametrize("first", [(0, 0, 0), (0, -2, 0), (0, -3, -4), (-2, -1, -3)])
 def test_candidates_are_every_index_of_the_box_once(first):
     size = np.array([3, 7, 9])
-    box = Box(jnp.array(first), jnp.asarray(size), jnp.prod(size), jnp.bool_(False))
+    box = Box(jnp.array(first), jnp.asarray(size), jnp.prod(size), jnp.int32(0))
     blocks = [np.asarray(box_miller(box, jnp.int32(i), 16)) for i in range(0, 189, 16)]
     found = np.concatenate(blocks)[:189]
     expected = np.array(list(itertools.product(range(3), range(7), range(9))))
@@ -108,7 +121,7 @@ def test_candidates_of_the_largest_box_are_exact():
 def test_families_add_up_to_all_points_of_the_shell(system):
     setting = gemmi.find_spacegroup_by_name(SYMMORPHIC[system])
     structure = in_setting(general_structure(setting.number), setting)
-    found = find_reflections(padded(structure), S_RANGE, SIZE)
+    found = find_reflections(padded(structure))
     assert not found.overflow
     indices = np.array(list(itertools.product(range(-12, 13), repeat=3)))
     s = np.linalg.norm(indices @ np.linalg.inv(structure.lattice).T, axis=1)
@@ -121,7 +134,7 @@ def test_families_add_up_to_all_points_of_the_shell(system):
 
 
 def test_padding_has_neither_index_nor_multiplicity():
-    found = find_reflections(padded(general_structure(2)), S_RANGE, SIZE)
+    found = find_reflections(padded(general_structure(2)))
     assert 0 < found.count < SIZE
     np.testing.assert_array_equal(found.keys[found.count :], 0)
     np.testing.assert_array_equal(found.multiplicity[found.count :], 0)
@@ -199,30 +212,30 @@ def test_any_setting_of_a_group_has_the_same_lines():
         )
 
 
-def test_too_little_room_is_told_and_enough_is_not():
+def test_too_little_room_is_reported_and_enough_is_not():
     crystal = padded(general_structure(2))
-    whole = find_reflections(crystal, S_RANGE, SIZE)
+    whole = find_reflections(crystal)
     count = int(whole.count)
     for size in (count, count - 1):
-        found = find_reflections(crystal, S_RANGE, size)
-        assert bool(found.overflow) == (size < count)
+        found = find_reflections(crystal, size)
+        assert found.overflow == (Overflow.REFLECTIONS if size < count else 0)
         np.testing.assert_array_equal(found.keys, whole.keys[:size])
 
 
-def test_an_edge_beyond_the_limit_of_indices_is_told():
+def test_an_edge_beyond_the_limit_of_indices_is_reported():
     longest = INDEX_LIMIT / S_RANGE[1]
     crystal = padded(general_structure(1))
     for edge, is_lost in ((longest - 1, False), (longest + 1, True)):
         lattice = np.diag([1.2, edge, 1.2]).astype(np.float32)
-        found = find_reflections(crystal.replace(lattice=lattice), S_RANGE, 2 * SIZE)
+        found = find_reflections(crystal.replace(lattice=lattice), 2 * SIZE)
         assert found.count < 2 * SIZE
-        assert bool(found.overflow) == is_lost
+        assert found.overflow == (Overflow.INDICES if is_lost else 0)
 
 
 def test_reflections_pass_no_gradient_to_the_lattice():
     def multiplicity(lattice):
         crystal = padded(general_structure(2)).replace(lattice=lattice)
-        return find_reflections(crystal, S_RANGE, SIZE).multiplicity.sum()
+        return find_reflections(crystal).multiplicity.sum()
 
     lattice = jnp.asarray(general_lattice(2), jnp.float32)
     np.testing.assert_array_equal(jax.grad(multiplicity)(lattice), 0)
@@ -231,11 +244,11 @@ def test_reflections_pass_no_gradient_to_the_lattice():
 def test_a_batch_has_the_reflections_of_each_of_its_crystals():
     crystals = [padded(general_structure(n)) for n in (2, 148, 225)]
     together = jax.tree.map(lambda *leaves: np.stack(leaves), *crystals)
-    found = jax.vmap(lambda c: find_reflections(c, S_RANGE, SIZE))(together)
+    found = find_in_chunk(together, SIZE)
     for i, crystal in enumerate(crystals):
-        alone = find_reflections(crystal, S_RANGE, SIZE)
+        alone = find_reflections(crystal)
         assert alone.count > 0
         assert found.count[i] == alone.count
-        assert bool(found.overflow[i]) == bool(alone.overflow)
+        assert found.overflow[i] == alone.overflow == 0
         np.testing.assert_array_equal(found.keys[i], alone.keys)
         np.testing.assert_array_equal(found.multiplicity[i], alone.multiplicity)
