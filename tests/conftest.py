@@ -4,9 +4,24 @@ import os
 from pathlib import Path
 
 import jax
+import jaxtyping
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+# Types and shapes are checked at run time, but where millions of calls have none of
+# arrays: exact arithmetic of small integer matrices would take twice as long.
+_ROOT = Path(__file__).parents[1]
+_UNCHECKED = {"__init__", "integer_lattices", "fixed_spaces"}
+jaxtyping.install_import_hook(
+    [
+        ".".join(path.relative_to(_ROOT).with_suffix("").parts)
+        for path in (_ROOT / "xrdjax").rglob("*.py")
+        if path.stem not in _UNCHECKED
+    ],
+    "strictness.check",
+)
 
 _SHARED = Path(
     os.environ.get("XRDJAX_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data")

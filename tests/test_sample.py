@@ -58,7 +58,7 @@ def test_crystals_of_one_group_have_that_group_to_gemmi_and_spglib(folder, capsy
         found = find_symmetry(
             atoms.lattice, atoms.positions, atoms.elements, 1e-3, name
         )
-        assert found.number == 62
+        assert found.space_group == 62
     assert len({small.cell.a for small in crystals.values()}) == DRAWN
 
 

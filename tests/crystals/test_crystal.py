@@ -176,7 +176,9 @@ def test_padding_scatters_nothing(number):
 def test_padded_crystals_of_different_size_make_one_batch_under_jit():
     crystals = [to_crystal(_example(number), size=60) for number in (1, 62, 225)]
     batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *crystals)
-    electrons = jax.jit(jax.vmap(lambda c: jnp.sum(c.occupancies * c.elements)))(batch)
+    electrons = jax.jit(
+        jax.vmap(lambda c: jnp.sum(c.occupancies.astype(int) * c.elements))
+    )(batch)
     expected = [c.elements.sum() for c in crystals]
     np.testing.assert_array_equal(electrons, expected)
     assert batch.positions.dtype == jnp.float32

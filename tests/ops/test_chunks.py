@@ -57,7 +57,7 @@ def test_it_compiles_and_has_gradients():
     @jax.jit
     def total(matrix):
         found = map_in_chunks(work, {**batch, "matrix": matrix}, jnp.asarray(cost), 3)
-        return jnp.sum(found["sums"] * jnp.arange(7))
+        return jnp.sum(found["sums"] * jnp.arange(7.0))
 
-    expected = 2 * batch["matrix"] * jnp.arange(7)[:, None, None]
+    expected = 2 * batch["matrix"] * jnp.arange(7.0)[:, None, None]
     np.testing.assert_allclose(jax.grad(total)(batch["matrix"]), expected, rtol=1e-6)

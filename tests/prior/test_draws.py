@@ -63,7 +63,7 @@ def occupied(sites: Sites, i: int) -> tuple[np.ndarray, np.ndarray]:
 def test_choice_is_in_proportion_to_the_weights():
     """Inversion maps equal parts of [0, 1) to equal shares."""
     weights = jnp.array([0.0, 3.0, 0.0, 1.0, 4.0, 0.0])
-    uniforms = (jnp.arange(8000) + 0.5) / 8000
+    uniforms = (jnp.arange(8000.0) + 0.5) / 8000
     chosen = jax.vmap(choose, in_axes=(0, None))(uniforms, weights)
     counts = np.bincount(np.asarray(chosen), minlength=6)
     assert counts.tolist() == [0, 3000, 0, 1000, 4000, 0]
@@ -166,7 +166,7 @@ def test_groups_come_out_as_they_were_asked_for(sampled, prior):
 
 def test_counts_of_the_fates_add_up(sampled):
     _, _, counts = sampled
-    failed = counts.impossible + counts.overflow + counts.too_symmetric
+    failed = counts.impossible + counts.overflow_atoms + counts.too_symmetric
     assert counts.drawn == DRAWN + failed
     assert counts.drawn < 10 * DRAWN
 
@@ -210,7 +210,7 @@ def test_one_crystal_is_drawn_under_jit_and_vmap_and_given_up_after_its_tries(pr
     np.testing.assert_array_equal(sites.space_group, 204)
     assert len(np.unique(np.asarray(sites.lattice)[:, 0, 0])) == 40
     np.testing.assert_array_equal(counts.drawn, 1)
-    failed = counts.impossible + counts.overflow + counts.too_symmetric
+    failed = counts.impossible + counts.overflow_atoms + counts.too_symmetric
     np.testing.assert_array_equal(counts.exhausted, failed)
     assert 0 < counts.exhausted.sum() < 40
     assert counts.too_symmetric.sum() > 0  # many become 229

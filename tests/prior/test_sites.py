@@ -190,4 +190,4 @@ def test_atoms_in_the_file_of_a_drawn_crystal_have_the_same_group_to_spglib(draw
         found = find_symmetry(
             atoms.lattice, atoms.positions, atoms.elements, 1e-3, "drawn"
         )
-        assert found.number == one.space_group
+        assert found.space_group == one.space_group

@@ -1,22 +1,19 @@
 """Unit-cell parameters, lattice vectors, and the reciprocal lattice.
 
-A lattice is [3, 3]; its rows are the vectors a, b, c in angstrom. The functions
-work on NumPy arrays in float64 (files, checks) and on JAX arrays, traced or not
-(sampling, diffraction): what goes in decides.
+A lattice is [3, 3]; its rows are the vectors a, b, c in angstrom. The functions work
+on NumPy arrays in float64 (files, checks) and on JAX arrays, traced or not (sampling,
+diffraction), and return what they are given.
 """
 
-from typing import Any, TypeVar, overload
+from typing import TypeVar, overload
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
+from xrdjax.ops.namespaces import namespace
+from xrdjax.ops.safe import safe_sqrt
+
 AnyArray = TypeVar("AnyArray", bound=Array | np.ndarray)
-
-
-def _namespace(*arrays: ArrayLike) -> Any:
-    """jax.numpy when any argument is a JAX array, else numpy."""
-    return jnp if any(isinstance(array, Array) for array in arrays) else np
 
 
 @overload
@@ -47,10 +44,10 @@ def lattice_from_parameters(
         alpha, beta, gamma: [] angles, radians.
 
     Returns:
-        [3, 3] rows a, b, c. Angles that close no cell (v^2 <= 0) give a flat one,
-        of volume zero, so that gradients elsewhere in a batch stay finite.
+        [3, 3] rows a, b, c. Angles that close no cell (v^2 <= 0) give a flat one, of
+        volume zero, so that gradients elsewhere in a batch stay finite.
     """
-    xp = _namespace(a, b, c, alpha, beta, gamma)
+    xp = namespace(a, b, c, alpha, beta, gamma)
     cos_alpha, cos_beta, cos_gamma = xp.cos(alpha), xp.cos(beta), xp.cos(gamma)
     sin_gamma = xp.sin(gamma)
     squared = (
@@ -60,7 +57,7 @@ def lattice_from_parameters(
         - cos_gamma**2
         + 2 * cos_alpha * cos_beta * cos_gamma
     )
-    v = xp.where(squared > 0, xp.sqrt(xp.where(squared > 0, squared, 1.0)), 0.0)
+    v = safe_sqrt(squared)
     zero = xp.zeros_like(v)
     return xp.stack(
         [
@@ -83,7 +80,7 @@ def parameters_from_lattice(lattice: Float[AnyArray, "3 3"]) -> Float[AnyArray, 
     Args:
         lattice: [3, 3] rows a, b, c, angstrom.
     """
-    xp = _namespace(lattice)
+    xp = namespace(lattice)
     lengths = xp.sqrt(xp.sum(lattice**2, axis=1))
     directions = lattice / lengths[:, None]
     # alpha is between b and c, beta between c and a, gamma between a and b
@@ -99,8 +96,9 @@ def unit_cell_volume(lattice: Float[AnyArray, "3 3"]) -> Float[AnyArray, ""]:
     Args:
         lattice: [3, 3] rows a, b, c, angstrom.
     """
-    xp = _namespace(lattice)
-    return xp.sum(lattice[0] * xp.cross(lattice[1], lattice[2]))
+    xp = namespace(lattice)
+    # NumPy's sums are scalars, not arrays
+    return xp.asarray(xp.sum(lattice[0] * xp.cross(lattice[1], lattice[2])))
 
 
 def metric_tensor(lattice: Float[AnyArray, "3 3"]) -> Float[AnyArray, "3 3"]:
@@ -111,7 +109,7 @@ def metric_tensor(lattice: Float[AnyArray, "3 3"]) -> Float[AnyArray, "3 3"]:
     Args:
         lattice: [3, 3] rows a, b, c, angstrom.
     """
-    xp = _namespace(lattice)
+    xp = namespace(lattice)
     return xp.sum(lattice[:, None, :] * lattice[None, :, :], axis=-1)
 
 
@@ -120,24 +118,23 @@ def symmetric_lattice(
     rotations: Int[Array | np.ndarray, "G 3 3"],
     order: Int[Array | np.ndarray, ""] | None = None,
 ) -> Float[AnyArray, "3 3"]:
-    """The lattice just as symmetric as a group wants it, with a along x.
+    """The lattice that obeys the symmetry of a group exactly, with a along x.
 
     The mean of the metric tensor over the group, G' = 1/|P| sum_W W^T G W, obeys
     W^T G' W = G' for each W.
 
     Args:
-        lattice: [3, 3] rows a, b, c, angstrom, about symmetric.
-        rotations: [G, 3, 3] of the group, each as often as any other.
-        order: [] how many they are, where zero matrices follow.
+        lattice: [3, 3] rows a, b, c, angstrom, nearly symmetric.
+        rotations: [G, 3, 3] of the group, each equally often.
+        order: [] how many there are, if zero matrices follow.
     """
-    xp = _namespace(lattice)
+    xp = namespace(lattice)
     # sums, as matrix products are of low precision on accelerators
     vectors = lattice.astype(float)[None, :, None, :]
     turned = xp.sum(rotations.astype(float)[..., None] * vectors, axis=1)  # W^T L
     images = xp.sum(turned[:, :, None] * turned[:, None], axis=-1)
-    return xp.linalg.cholesky(
-        xp.sum(images, axis=0) / (len(rotations) if order is None else order)
-    )
+    order = xp.asarray(len(rotations) if order is None else order).astype(float)
+    return xp.linalg.cholesky(xp.sum(images, axis=0) / order)
 
 
 def reciprocal_lattice(lattice: Float[AnyArray, "3 3"]) -> Float[AnyArray, "3 3"]:
@@ -149,7 +146,7 @@ def reciprocal_lattice(lattice: Float[AnyArray, "3 3"]) -> Float[AnyArray, "3 3"
     Returns:
         [3, 3] rows a*, b*, c*, 1/angstrom.
     """
-    xp = _namespace(lattice)
+    xp = namespace(lattice)
     a, b, c = lattice[0], lattice[1], lattice[2]
     crosses = xp.stack([xp.cross(b, c), xp.cross(c, a), xp.cross(a, b)])
     return crosses / unit_cell_volume(lattice)
@@ -176,6 +173,4 @@ def inverse_spacing(
     h, k, l = miller[:, 0], miller[:, 1], miller[:, 2]
     # component by component: short sums over the last axis do not vectorise
     x, y, z = (h * a + k * b + l * c for a, b, c in reciprocal_lattice(lattice).T)
-    squared = x**2 + y**2 + z**2
-    positive = squared > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+    return safe_sqrt(x**2 + y**2 + z**2)

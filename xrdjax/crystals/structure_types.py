@@ -20,7 +20,7 @@ import numpy as np
 
 from xrdjax.crystals.crystal import SAME_ATOM, Structure, expand_sites
 from xrdjax.errors import InputError
-from xrdjax.symmetry.search import SymmetryDataset, find_symmetry, reference_operations
+from xrdjax.symmetry.search import find_symmetry, reference_operations
 from xrdjax.symmetry.space_groups import space_group
 
 # Occupancies that agree to this many decimals are one pattern.
@@ -142,26 +142,6 @@ def _type_key(number: int, multiplicities: list[list[int]]) -> str:
     return f"{min(number, mirror or number)} {composition} {sites}"
 
 
-def _standard_orbits(
-    dataset: SymmetryDataset,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Orbits of the atoms of spglib's standard cell.
-
-    Returns:
-        For each of M atoms of the standard cell, the atom of the original cell that
-        it is an image of [M]; for each of S orbits, its first atom in the standard
-        cell [S] and its multiplicity [S].
-    """
-    _, source = np.unique(dataset.mapping_to_primitive, return_index=True)
-    source = source[dataset.std_mapping_to_primitive]
-    _, first, orbit = np.unique(
-        dataset.crystallographic_orbits[source],
-        return_index=True,
-        return_inverse=True,
-    )
-    return source, first, np.bincount(orbit)
-
-
 def analyse(structure: Structure, symprec: float = 0.01) -> Analysis:
     """Space group, reference setting, Wyckoff letters and structure type of a crystal.
 
@@ -182,25 +162,26 @@ def analyse(structure: Structure, symprec: float = 0.01) -> Analysis:
             f"{structure.name} has no occupied site: expected at least one atom"
         )
     species = _species(contents)
-    dataset = find_symmetry(
-        structure.lattice, positions, species, symprec, structure.name
+    cell = find_symmetry(structure.lattice, positions, species, symprec, structure.name)
+    _, first, multiplicity = np.unique(
+        cell.orbits, return_index=True, return_counts=True
     )
-    source, first, multiplicity = _standard_orbits(dataset)
     members: dict[int, list[int]] = {}
     rows = []
     for site, atom in enumerate(first):
-        same_species = members.setdefault(int(species[source[atom]]), [])
+        original = cell.source[atom]
+        same_species = members.setdefault(int(species[original]), [])
         same_species.append(int(multiplicity[site]))
-        rows += [(site, atom, *content) for content in contents[source[atom]]]
+        rows += [(site, atom, *content) for content in contents[original]]
     sites, atoms, elements, occupancies, b_iso = (
         np.array(column) for column in zip(*rows, strict=True)
     )
-    number = dataset.number
+    number = cell.space_group
     rotations, translations = reference_operations(number)
     standard = Structure(
         name=structure.name,
-        lattice=np.array(dataset.std_lattice),
-        positions=np.mod(dataset.std_positions[atoms], 1.0),
+        lattice=cell.lattice,
+        positions=np.mod(cell.positions[atoms], 1.0),
         elements=elements,
         occupancies=occupancies,
         b_iso=b_iso,
@@ -210,7 +191,7 @@ def analyse(structure: Structure, symprec: float = 0.01) -> Analysis:
     )
     return Analysis(
         space_group=number,
-        wyckoff_letters=tuple(dataset.wyckoffs[source[atom]] for atom in atoms),
+        wyckoff_letters=tuple(cell.wyckoff_letters[atom] for atom in atoms),
         multiplicities=tuple(multiplicity[sites].tolist()),
         sites=tuple(sites.tolist()),
         standard=standard,

@@ -121,7 +121,8 @@ def _carry(
 
     Exact below 2^22; a digit here is less than an index of the box and a block.
     """
-    carry = jnp.floor((digit.astype(jnp.float32) + 0.5) / size).astype(jnp.int32)
+    quotient = (digit.astype(jnp.float32) + 0.5) / size.astype(jnp.float32)
+    carry = jnp.floor(quotient).astype(jnp.int32)
     return digit - carry * size, carry
 
 
@@ -173,7 +174,7 @@ def family(
         fractional = is_fractional(symmetry.translations[g])
         return (
             jnp.maximum(largest, magnitude),
-            stabilizer + (magnitude == key),
+            stabilizer + (magnitude == key).astype(jnp.int32),
             absent | ((image == key) & fractional),
         )
 
@@ -182,7 +183,7 @@ def family(
     for c in range(1, symmetry.centring.shape[-2]):
         absent |= is_fractional(symmetry.centring[c])
     kept = (key > 0) & (largest == key) & ~absent
-    group_order = jnp.asarray(symmetry.order)
+    group_order = jnp.asarray(symmetry.order).astype(jnp.float32)
     return kept, 2 * group_order / jnp.maximum(stabilizer, 1).astype(jnp.float32)
 
 

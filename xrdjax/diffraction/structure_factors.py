@@ -175,6 +175,5 @@ def structure_factors(
     elements = min(crystal.elements.shape[0], IT92.shape[0] - 1)
     atoms = scatterers_of(crystal, elements, blocks)
     real, imaginary = sum_over_atoms(miller, stol2, atoms, blocks)
-    return lax.complex(real, imaginary) * jnp.asarray(
-        crystal.symmetry.centring_order, jnp.float32
-    )
+    points = jnp.asarray(crystal.symmetry.centring_order, jnp.float32)
+    return lax.complex(real * points, imaginary * points)

@@ -183,7 +183,7 @@ def broaden(
     k = (2 * jnp.pi * sigma / (count * peaks.step)) * jnp.arange(
         count // 2 + 1, dtype=jnp.float32
     )
-    spectrum = jnp.fft.rfft(comb) * jnp.exp(-(k**2) / 2)
+    spectrum = jnp.fft.rfft(comb) * jnp.exp(-(k**2) / 2).astype(jnp.complex64)
     # sigma d/du is i k: sigma^3 P^(3) + 3 sigma P^(1), which is minus the lines
     # convolved with z^3 exp(-z^2 / 2), has the spectrum i k (3 - k^2)
     bend = lax.complex(jnp.zeros_like(k), k * (3 - k**2)) * spectrum

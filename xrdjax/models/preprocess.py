@@ -1,10 +1,11 @@
 """The one transformation between a diffractogram and the network."""
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 
-def preprocess(patterns: Float[Array, "*B T"]) -> Float[Array, "*B T"]:
+def preprocess(patterns: Float[Array | np.ndarray, "*B T"]) -> Float[Array, "*B T"]:
     """Square root of the intensities, which lifts weak reflections.
 
     Zaloga et al., Crystals 10 (2020) 1142; used by Schopmans et al. (2023).

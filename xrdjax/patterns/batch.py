@@ -1,6 +1,6 @@
 """What every source of patterns gives."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from flax import struct
@@ -38,6 +38,7 @@ class Batch:
     mask: Bool[Array, "B T"] | None = None
 
 
+@runtime_checkable
 class Source(Protocol):
     """Where patterns come from: a pytree, whose leaves are the tables it looks up.
 

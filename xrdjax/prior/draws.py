@@ -196,7 +196,8 @@ def sample_sites(
         limits.max_sites,
     )
     multiplicities = jnp.asarray(wyckoff.multiplicity)[number, letters]
-    per_site = multiplicities * jnp.asarray(prior.atomic_volumes)[elements]
+    atomic_volumes = jnp.asarray(prior.atomic_volumes)[elements]
+    per_site = multiplicities.astype(jnp.float32) * atomic_volumes
     volume = _sample_volume(volume_key, prior, group_row, jnp.sum(per_site))
     lattice, closed = sample_lattice(shape_key, prior, group_row, volume)
     crystal = Sites(

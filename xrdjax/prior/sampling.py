@@ -50,14 +50,14 @@ class DrawCounts:
         drawn: [] all draws.
         impossible: [] those with too many sites, too large a cell or none, or with
             coincident atoms; repeated.
-        overflow: [] those with more atoms than max_atoms; repeated.
+        overflow_atoms: [] those with more atoms than max_atoms; repeated.
         too_symmetric: [] those of a higher symmetry than intended; repeated.
         exhausted: [] crystals abandoned after max_tries, so that their label is wrong.
     """
 
     drawn: Int[Array, ""]
     impossible: Int[Array, ""]
-    overflow: Int[Array, ""]
+    overflow_atoms: Int[Array, ""]
     too_symmetric: Int[Array, ""]
     exhausted: Int[Array, ""]
 
@@ -175,7 +175,7 @@ def _count_draws(slots: _Slots) -> DrawCounts:
     return DrawCounts(
         drawn=jnp.sum(slots.tally[: Fate.NOT_DRAWN]),
         impossible=slots.tally[Fate.IMPOSSIBLE],
-        overflow=slots.tally[Fate.OVERFLOW],
+        overflow_atoms=slots.tally[Fate.OVERFLOW],
         too_symmetric=slots.tally[Fate.TOO_SYMMETRIC],
         exhausted=jnp.sum(slots.fate != Fate.GOOD),
     )

@@ -98,7 +98,10 @@ def row_ranges(space_groups: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray
         Lattice systems [K], ranges of the groups [K, 2] and of the systems [7, 2].
     """
     systems = np.array(
-        [LATTICE_SYSTEMS.index(space_group(n).lattice_system) for n in space_groups]
+        [
+            LATTICE_SYSTEMS.index(space_group(n).lattice_system)
+            for n in space_groups.tolist()
+        ]
     )
     order = np.argsort(systems, kind="stable")
     past = np.empty_like(counts)

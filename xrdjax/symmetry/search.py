@@ -2,7 +2,8 @@
 
 import functools
 import warnings
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import spglib
@@ -11,8 +12,6 @@ from spglib.error import SpglibError
 
 from xrdjax.errors import InputError
 from xrdjax.symmetry.space_groups import space_group
-
-SymmetryDataset: TypeAlias = spglib.SpglibDataset
 
 
 @functools.cache
@@ -42,14 +41,51 @@ def reference_hall_number(number: int) -> int:
     return 1 + symbols.index(space_group(number).hall)
 
 
+@dataclass(frozen=True, eq=False)
+class StandardCell:
+    """A crystal in the conventional cell of its group's reference setting.
+
+    Attributes:
+        space_group: number.
+        lattice: [3, 3] rows a, b, c, angstrom.
+        positions: [M, 3] fractional coordinates of all atoms.
+        source: [M] atom of the original cell that each is an image of.
+        orbits: [M] number of the orbit that each belongs to, from 0.
+        wyckoff_letters: of each of the M atoms.
+    """
+
+    space_group: int
+    lattice: Float[np.ndarray, "3 3"]
+    positions: Float[np.ndarray, "M 3"]
+    source: Int[np.ndarray, " M"]
+    orbits: Int[np.ndarray, " M"]
+    wyckoff_letters: tuple[str, ...]
+
+
+def _standard_cell(found: Any) -> StandardCell:
+    """What is needed of an SpglibDataset (a mapping too, whose items are deprecated)."""
+    # primitive atoms are numbered alike in the original and in the standard cell
+    _, source = np.unique(found.mapping_to_primitive, return_index=True)
+    source = source[found.std_mapping_to_primitive]
+    _, orbits = np.unique(found.crystallographic_orbits[source], return_inverse=True)
+    return StandardCell(
+        space_group=found.number,
+        lattice=np.array(found.std_lattice),
+        positions=found.std_positions,
+        source=source,
+        orbits=orbits,
+        wyckoff_letters=tuple(found.wyckoffs[atom] for atom in source),
+    )
+
+
 def find_symmetry(
     lattice: Float[np.ndarray, "3 3"],
     positions: Float[np.ndarray, "N 3"],
     species: Int[np.ndarray, " N"],
     symprec: float,
     name: str,
-) -> SymmetryDataset:
-    """spglib's symmetry of a cell, with the standard cell in the reference setting.
+) -> StandardCell:
+    """The symmetry of a cell, as spglib finds it.
 
     Args:
         lattice: [3, 3] rows a, b, c, angstrom; any cell, primitive or not.
@@ -81,4 +117,4 @@ def find_symmetry(
             f"spglib finds no space group for {name} within {symprec} angstrom: "
             "check that no two atoms overlap, or use another symprec"
         )
-    return found
+    return _standard_cell(found)

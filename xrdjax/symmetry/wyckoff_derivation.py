@@ -16,7 +16,7 @@ from pathlib import Path
 import gemmi
 import numpy as np
 import spglib
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 
 from xrdjax.files import write_npz
 from xrdjax.symmetry.fixed_spaces import (
@@ -51,7 +51,7 @@ _UNIT_CELLS = {
 
 
 def _parametrisations(
-    directions: Float[np.ndarray, "3 D"], point: Float[np.ndarray, " 3"]
+    directions: Num[np.ndarray, "3 D"], point: Float[np.ndarray, " 3"]
 ) -> Iterator[Int[np.ndarray, "3 4"]]:
     """All ways to write a space with D of the coordinates as its parameters.
 
@@ -123,7 +123,7 @@ def _natural_order(group: SpaceGroup, candidate: Int[np.ndarray, "3 4"]) -> tupl
     )
 
 
-def derive_maps(group: SpaceGroup) -> list[Int[np.ndarray, "M 3 4"]]:
+def derive_maps(group: SpaceGroup) -> list[Int[np.ndarray, "_ 3 4"]]:
     """Maps of all Wyckoff positions of a group, in no particular order.
 
     Returns:
@@ -155,7 +155,7 @@ def derive_maps(group: SpaceGroup) -> list[Int[np.ndarray, "M 3 4"]]:
 
 
 def names_by_spglib(
-    group: SpaceGroup, positions: list[Float[np.ndarray, "M 3 4"]]
+    group: SpaceGroup, positions: list[Float[np.ndarray, "_ 3 4"]]
 ) -> list[tuple[str, str]]:
     """Letter and site-symmetry symbol that spglib gives each of the positions.
 
