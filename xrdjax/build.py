@@ -144,28 +144,14 @@ def schedule_of(
     """Length of a run and sizes of its batches.
 
     Args:
-        config: of the run.
+        config: of the run, checked for so many devices by `check_buildable`.
         groups: number of space groups; a batch_size of 0 is one pattern of each,
             rounded up to a multiple of the devices.
-        devices: that share a batch.
-
-    Raises:
-        InputError: a batch cannot be shared among devices, or among two sources.
+        devices: number of devices that share a batch.
     """
-    size = config.batch_size
-    if size % devices:
-        raise InputError(
-            f"batch_size is {size}, which {devices} devices cannot share equally: "
-            f"choose a multiple of {devices}"
-        )
-    if config.source == "mixed" and size * config.steps_per_draw == devices:
-        raise InputError(
-            f"batch_size is {size}, which leaves a device one crystal, synthetic or "
-            f"known: choose {2 * devices} or more"
-        )
     return Schedule(
         steps=config.steps,
-        batch_size=size or devices * math.ceil(groups / devices),
+        batch_size=config.batch_size or devices * math.ceil(groups / devices),
         steps_per_call=config.steps_per_call,
         steps_per_draw=config.steps_per_draw,
         checkpoint_every=config.checkpoint_every,
@@ -252,12 +238,16 @@ def make_source(
     return MixedSource(synthetic_source(config, statistics), known, config.known.share)
 
 
-def check_buildable(config: ml_collections.ConfigDict) -> None:
+def check_buildable(config: ml_collections.ConfigDict, devices: int) -> None:
     """Makes sure, before anything is written, that the settings go together.
 
+    Args:
+        config: checked by `check_config`.
+        devices: number of devices that share a batch.
+
     Raises:
-        InputError: no such network or measurement, or known crystals are asked for and
-            none are named.
+        InputError: no such network or measurement, known crystals are asked for and
+            none are named, or a batch cannot be shared.
     """
     make_model(config, outputs=1)
     measurement_of(config)
@@ -265,4 +255,20 @@ def check_buildable(config: ml_collections.ConfigDict) -> None:
         raise InputError(
             f"source is {config.source!r}, but crystals is empty: name them with "
             "--config.crystals=PATH, the same that the statistics were made from"
+        )
+    _check_shares(config, devices)
+
+
+def _check_shares(config: ml_collections.ConfigDict, devices: int) -> None:
+    """Refuses a batch that devices, or two sources on a device, cannot share."""
+    size = config.batch_size
+    if size % devices:
+        raise InputError(
+            f"batch_size is {size}, which {devices} devices cannot share equally: "
+            f"choose a multiple of {devices}"
+        )
+    if config.source == "mixed" and size * config.steps_per_draw == devices:
+        raise InputError(
+            f"batch_size is {size}, which leaves a device one crystal, synthetic or "
+            f"known: choose {2 * devices} or more"
         )

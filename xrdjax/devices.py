@@ -1,8 +1,8 @@
 """The devices that share a run: those of one machine, or of many processes.
 
 Every process runs the same program on its own devices. One mesh with one axis,
-"devices", holds all of them, process after process; a device is known by its
-position in it. Process 0 alone writes files, to a folder that all can read.
+"devices", holds all of them, process after process; a device is identified by its
+position there. Only process 0 writes files, to a folder that all processes can read.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def start(
     process_id: int | None = None,
     cpu_devices: int = 1,
 ) -> None:
-    """Finds the devices of this process, and the other processes if there are any.
+    """Sets up the devices of this process and, if there are others, connects to them.
 
     To be called before anything is computed.
 
@@ -36,51 +36,60 @@ def start(
             (SLURM, Open MPI, TPU pods, ...).
         coordinator_address: host:port of process 0; with the next two it makes this
             process one of many, whatever `distributed` is.
-        num_processes: how many there are.
-        process_id: number of this one, from 0.
-        cpu_devices: into how many devices JAX parts a CPU.
+        num_processes: number of processes that share the run.
+        process_id: number of this process, from 0.
+        cpu_devices: number of devices that JAX splits the CPU into.
 
     Raises:
-        InputError: the values do not go together, or there is no cluster.
+        InputError: the values contradict one another, or there is no cluster.
     """
     if cpu_devices > 1:
         jax.config.update("jax_num_cpu_devices", cpu_devices)
-    given = {
+    if coordinator_address and num_processes is not None and process_id is not None:
+        return _join_process_0(coordinator_address, num_processes, process_id)
+    flags = {
         "coordinator_address": coordinator_address,
         "num_processes": num_processes,
         "process_id": process_id,
     }
-    missing = [name for name, value in given.items() if value in (None, "")]
-    if len(missing) == len(given):
-        if distributed == "auto":
-            _initialize(
-                "distributed is 'auto', but no cluster was found: start the command "
-                "with srun or mpirun or on a TPU pod, or give coordinator_address, "
-                "num_processes and process_id"
-            )
-        return
-    if missing:
+    missing = [name for name, value in flags.items() if value in (None, "")]
+    if len(missing) < len(flags):
         raise InputError(
             f"{missing[0]} is missing: processes that find one another by flags need "
-            f"all of {', '.join(given)}"
+            f"all of {', '.join(flags)}"
         )
-    assert coordinator_address and num_processes is not None and process_id is not None
-    if not 0 <= process_id < num_processes:
-        raise InputError(
-            f"process_id is {process_id}, expected a number from 0 to num_processes "
-            f"- 1, which is {num_processes - 1}"
+    if distributed == "auto":
+        _initialize(
+            "distributed is 'auto', but no cluster was found: start the command "
+            "with srun or mpirun or on a TPU pod, or give coordinator_address, "
+            "num_processes and process_id"
         )
-    if not coordinator_address.rpartition(":")[2].isdecimal():
+
+
+def _join_process_0(address: str, processes: int, process: int) -> None:
+    """Makes this process one of several that know the address of process 0.
+
+    Raises:
+        InputError: a value is out of range, or process 0 cannot be reached.
+    """
+    if not 0 <= process < processes:
         raise InputError(
-            f"coordinator_address is {coordinator_address!r}, expected host:port of "
-            "process 0, such as node1:7000"
+            f"process_id is {process}, expected a number from 0 to num_processes "
+            f"- 1, which is {processes - 1}"
+        )
+    if not address.rpartition(":")[2].isdecimal():
+        raise InputError(
+            f"coordinator_address is {address!r}, expected host:port of process 0, "
+            "such as node1:7000"
         )
     _initialize(
-        f"process {process_id} could not join process 0 at {coordinator_address}: "
-        "start all processes at about the same time, with an address that all reach",
+        f"process {process} could not join process 0 at {address}: start all "
+        "processes at about the same time, with an address that all can reach",
         # no cluster is asked, so that a process keeps all devices of its machine
         cluster_detection_method="deactivate",
-        **given,
+        coordinator_address=address,
+        num_processes=processes,
+        process_id=process,
     )
 
 
@@ -92,7 +101,7 @@ def _initialize(failure: str, **arguments: Any) -> None:
 
 
 def _mesh_of(devices: list[jax.Device]) -> Mesh:
-    # in this order; jax.make_mesh follows the wires between TPUs
+    # in this order; jax.make_mesh would order TPUs by the links between them
     auto = (jax.sharding.AxisType.Auto,)
     return Mesh(np.array(devices), (AXIS,), axis_types=auto)
 
@@ -108,7 +117,7 @@ def local_mesh(count: int | None = None) -> Mesh:
 
 
 def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
-    """Copies of arrays on every device of a mesh; all processes have the same ones."""
+    """Arrays copied to every device of a mesh; all processes give the same ones."""
     everywhere = NamedSharding(mesh, PartitionSpec())
 
     def copy(leaf):
@@ -123,8 +132,8 @@ def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
 def per_device(function: Callable, mesh: Mesh, in_specs: Any, out_specs: Any):
     """A function that each device of a mesh runs on its own share.
 
-    Without the check of varying axes: the loops of the generator start from values
-    that are the same on all devices, each of which the check would have marked.
+    Without the check of varying axes: loops in sources start from constants, which
+    are the same on all devices and would have to be cast to varying one by one.
     """
     return jax.shard_map(
         function, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False
@@ -132,21 +141,21 @@ def per_device(function: Callable, mesh: Mesh, in_specs: Any, out_specs: Any):
 
 
 def is_first() -> bool:
-    """Whether this is process 0, which writes and speaks for all."""
+    """Whether this is process 0, which writes and prints for all."""
     return jax.process_index() == 0
 
 
 def barrier(name: str) -> None:
-    """Waits until all processes have come here."""
+    """Waits until all processes have reached this call."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)
 
 
 def on_first(function: Callable[[], None]) -> None:
-    """Runs a function in process 0, while the others wait.
+    """Runs a function in process 0 while the others wait.
 
     Raises:
-        InputError: what the function raised; and in all other processes then too.
+        InputError: what the function raised; then the other processes raise one too.
     """
     if jax.process_count() == 1:
         return function()
@@ -160,7 +169,7 @@ def on_first(function: Callable[[], None]) -> None:
     if failure is not None:
         raise failure
     if failed:
-        raise InputError("process 0 gave up: see its message")
+        raise InputError("process 0 stopped: see its message")
 
 
 def any_process(flag: bool) -> bool:
@@ -171,11 +180,11 @@ def any_process(flag: bool) -> bool:
 
 
 def share_of_process(count: int, unit: int = 1) -> range:
-    """The rows out of `count` that are this process's part of the work.
+    """The rows of a total of `count` that this process works on.
 
     Args:
-        count: rows of all processes.
-        unit: rows that must stay together, counted from 0.
+        count: rows of all processes together.
+        unit: number of rows that must stay together, counted from row 0.
     """
     most = _largest_share(count, unit)
     first = jax.process_index() * most
@@ -189,7 +198,13 @@ def _largest_share(count: int, unit: int) -> int:
 def gather_shares(
     rows: Shaped[np.ndarray, "n ..."], count: int, unit: int = 1
 ) -> Shaped[np.ndarray, "count ..."]:
-    """The rows of all processes in order, from the part that each has worked out."""
+    """The rows of all processes in order, each of which gives those of its share.
+
+    Args:
+        rows: [n, ...] rows of `share_of_process(count, unit)`.
+        count: rows of all processes together.
+        unit: as for `share_of_process`.
+    """
     if jax.process_count() == 1:
         return rows
     missing = _largest_share(count, unit) - len(rows)

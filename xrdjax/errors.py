@@ -12,7 +12,7 @@ class InputError(ValueError):
     """Input from outside (file, flag, config, argument) that cannot be used.
 
     The message is one sentence for the user: what was got, what is expected,
-    and how to mend it.
+    and how to fix it.
     """
 
 
@@ -28,10 +28,10 @@ def exit_on_input_error() -> Iterator[None]:
 
 @contextlib.contextmanager
 def report_full_disk(folder: Path) -> Iterator[None]:
-    """Turns the failure to write in a folder into an InputError.
+    """Turns a failure to write to a folder into an InputError.
 
-    The usual cause is a full disk. TensorStore, which writes the arrays, puts the
-    number of the system's error into the text of a ValueError.
+    The usual cause is a full disk. TensorStore, which writes the arrays, reports the
+    system's error number in the text of a ValueError.
     """
     try:
         yield
@@ -43,6 +43,6 @@ def report_full_disk(folder: Path) -> Iterator[None]:
         else:
             raise
         raise InputError(
-            f"cannot write to {str(folder)!r} ({reason}): make room, and the same "
-            "command goes on from the last checkpoint that is whole"
+            f"cannot write to {str(folder)!r} ({reason}): make room on the disk, and "
+            "the same command resumes from the last complete checkpoint"
         ) from error

@@ -1,1 +1,1 @@
-"""Checkpoints of a run: writing, reading, and which of them are whole."""
+"""Checkpoints of a run: writing, reading, and which of them are complete."""

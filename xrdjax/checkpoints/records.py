@@ -1,7 +1,7 @@
-"""The files of a run's checkpoints: their checksums, and which of them are whole.
+"""The records of a run's checkpoints: which are complete, and how good they are.
 
-`checksums.json` lists the checkpoints that were finished. It is replaced as a whole,
-after a checkpoint is on the disk and before older ones are removed.
+`checksums.json` lists the complete checkpoints. It is replaced atomically, after a
+checkpoint is on the disk and before older ones are removed.
 """
 
 import hashlib
@@ -15,6 +15,9 @@ from xrdjax.files import write_text
 CHECKPOINTS = "checkpoints"
 CHECKSUMS = "checksums.json"
 
+# Of each complete checkpoint, by its step: "sha256", and "validation_accuracy" or None.
+Records = dict[int, dict[str, Any]]
+
 
 def checksum(folder: Path) -> str:
     """SHA-256 over the names and contents of all files in a folder."""
@@ -26,17 +29,13 @@ def checksum(folder: Path) -> str:
     return total.hexdigest()
 
 
-# Of each complete checkpoint, by its step: "sha256", and "validation_accuracy" or None.
-Records = dict[int, dict[str, Any]]
-
-
 def read_records(workdir: Path) -> Records:
-    """The records of a work directory; none where the file is absent or damaged."""
+    """The records of a work directory; empty where the file is absent or damaged."""
     try:
         text = (workdir / CHECKSUMS).read_text(encoding="utf-8")
         return {int(step): dict(record) for step, record in json.loads(text).items()}
     except (OSError, ValueError, TypeError, AttributeError):
-        return {}  # then no checkpoint passes, and each is named
+        return {}  # then every checkpoint counts as damaged, and is named
 
 
 def write_records(workdir: Path, records: Records) -> None:
@@ -45,7 +44,7 @@ def write_records(workdir: Path, records: Records) -> None:
 
 
 def list_steps(folder: Path) -> list[int]:
-    """Steps of the checkpoints in a folder, newest first, whole or not."""
+    """Steps of the checkpoints in a folder, newest first, complete or not."""
     return sorted(
         (int(path.name) for path in folder.iterdir() if path.name.isdecimal()),
         reverse=True,
@@ -53,7 +52,7 @@ def list_steps(folder: Path) -> list[int]:
 
 
 def by_accuracy(records: Records) -> list[int]:
-    """Steps whose validation accuracy is known, best first, the newest of equals."""
+    """Steps of known validation accuracy, best first; of equals, the newest first."""
     known = {
         step: record["validation_accuracy"]
         for step, record in records.items()
@@ -63,7 +62,7 @@ def by_accuracy(records: Records) -> list[int]:
 
 
 def remove_leftovers(workdir: Path, newest: int) -> None:
-    """Removes what is newer than a step, and what a killed run was writing."""
+    """Removes checkpoints newer than a step, and those a killed run was writing."""
     folder = workdir / CHECKPOINTS
     for path in folder.iterdir():
         newer = path.name.isdecimal() and int(path.name) > newest

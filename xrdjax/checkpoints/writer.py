@@ -1,4 +1,4 @@
-"""Writes the checkpoints of a run.
+"""Writes the checkpoints of a run while it trains.
 
 A work directory holds `checkpoints/` (orbax, one folder a step) and `checksums.json`.
 """
@@ -24,15 +24,15 @@ from xrdjax.errors import report_full_disk
 
 
 class CheckpointWriter:
-    """Writes the checkpoints of a run while the run goes on.
+    """Writes the checkpoints of a run in the background.
 
     The newest are kept, and the one of the best validation accuracy. An older one is
-    removed only when the newer one is on the disk and has its checksum. All processes
-    of a run take part; the first one keeps the records.
+    removed only when the newer one is on the disk and its checksum recorded. All
+    processes of a run take part; process 0 keeps the records.
     """
 
     def __init__(self, workdir: Path, kept: int):
-        """For a work directory; `kept` newest checkpoints are to stay."""
+        """Writes to a work directory, and keeps the `kept` newest checkpoints."""
         self._workdir, self._kept = workdir, kept
         self._folder = (workdir / CHECKPOINTS).resolve()
         self._checkpointer = ocp.AsyncCheckpointer(ocp.CompositeCheckpointHandler())
@@ -42,16 +42,16 @@ class CheckpointWriter:
     def save(
         self, step: int, items: dict[str, Any], accuracy: float | None = None
     ) -> None:
-        """Begins to write a checkpoint, once the one before is written.
+        """Starts to write a checkpoint, after the previous one is written.
 
         Args:
             step: number of updates done.
             items: pytrees of arrays, by name; each can be restored by itself. They
-                are copied before this returns, so that they may be given up.
+                are copied before this returns, so that they may be donated.
             accuracy: on the validation patterns, if it was measured.
 
         Raises:
-            InputError: the disk did not take this checkpoint or the one before.
+            InputError: this checkpoint or the previous one could not be written.
         """
         self.finish()
         saves = {name: ocp.args.StandardSave(tree) for name, tree in items.items()}
@@ -59,9 +59,10 @@ class CheckpointWriter:
             self._checkpointer.save(
                 self._folder / str(step), args=ocp.args.Composite(**saves)
             )
-        self._writing = self._thread.submit(self._finish_step, step, accuracy)
+        self._writing = self._thread.submit(self._record, step, accuracy)
 
-    def _finish_step(self, step: int, accuracy: float | None) -> None:
+    def _record(self, step: int, accuracy: float | None) -> None:
+        """Records a checkpoint once it is written, and removes what is not kept."""
         self._checkpointer.wait_until_finished()
         if not devices.is_first():
             return
@@ -76,19 +77,27 @@ class CheckpointWriter:
             shutil.rmtree(self._folder / str(old))
 
     def check(self) -> None:
-        """Raises InputError if the last checkpoint could not be written; no waiting."""
+        """Reports a failure to write the last checkpoint, without waiting for it.
+
+        Raises:
+            InputError: it could not be written.
+        """
         if self._writing is not None and self._writing.done():
             self.finish()
 
     def finish(self) -> None:
-        """Waits until the last checkpoint is written; raises InputError if it is not."""
+        """Waits until the last checkpoint is written.
+
+        Raises:
+            InputError: it could not be written.
+        """
         if self._writing is not None:
             writing, self._writing = self._writing, None
             with report_full_disk(self._workdir):
                 writing.result()
 
     def close(self) -> None:
-        """Finishes, and ends the threads."""
+        """Finishes, and stops the threads."""
         try:
             self.finish()
         finally:
@@ -103,6 +112,6 @@ def save(
     kept: int,
     accuracy: float | None = None,
 ) -> None:
-    """Writes one checkpoint, as `CheckpointWriter` does, and waits for it."""
+    """Writes one checkpoint, as `CheckpointWriter.save` does, and waits for it."""
     with closing(CheckpointWriter(workdir, kept)) as writer:
         writer.save(step, items, accuracy)

@@ -1,4 +1,4 @@
-"""What a run measures while it trains, for programs and for TensorBoard."""
+"""What a run measures while it trains: for programs, TensorBoard and the terminal."""
 
 import json
 import math
@@ -9,6 +9,7 @@ from typing import Any
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.summary import scalar
+from tqdm import tqdm
 
 from xrdjax.errors import report_full_disk
 from xrdjax.files import write_text
@@ -20,7 +21,7 @@ class MetricsLog:
     """Metrics of a run as JSON lines and TensorBoard events, from a step on."""
 
     def __init__(self, workdir: Path, step: int):
-        """Resumes the files of a work directory; what is after `step` is dropped."""
+        """Opens the files of a work directory; entries after `step` are removed."""
         self._workdir = workdir
         path = workdir / METRICS_FILE
         kept = [line for line in _lines(path) if _step_of(line) <= step]
@@ -29,18 +30,18 @@ class MetricsLog:
             write_text(path, "".join(kept))
             self._file = path.open("a", encoding="utf-8")
             folder.mkdir(exist_ok=True)
-            # tensorboardX's own SummaryWriter waits for ever once the disk is full.
+            # tensorboardX's own SummaryWriter hangs once the disk is full
             self._events = EventsWriter(str(folder / "events"))
             start = SessionLog(status=SessionLog.SessionStatus.START)
             self._add_event(step + 1, session_log=start)  # hides what came after
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
-        """Adds what was measured up to a step.
+        """Adds the metrics of the steps up to `step`.
 
         Raises:
             InputError: the disk is full.
         """
-        # JSON has no word for what is not finite.
+        # JSON has no infinity and no NaN
         finite = {
             name: value if math.isfinite(value) else None
             for name, value in metrics.items()
@@ -65,7 +66,7 @@ class MetricsLog:
 
 
 class NoLog:
-    """A log of nothing, for the processes that do not speak for the run."""
+    """Takes the place of the log in all processes but the first."""
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         """Writes nothing."""
@@ -84,4 +85,27 @@ def _step_of(line: str) -> float:
     try:
         return json.loads(line)["step"]
     except ValueError:
-        return math.inf  # cut off as the run was killed
+        return math.inf  # incomplete, as the run was killed
+
+
+class Progress:
+    """The progress bar on the terminal."""
+
+    def __init__(self, step: int, steps: int, *, visible: bool):
+        """Starts at `step` of `steps`."""
+        self._bar = tqdm(total=steps, initial=step, unit="step", disable=not visible)
+        self._step = step
+
+    def show(self, step: int, metrics: dict[str, float]) -> None:
+        """Advances the bar to a step."""
+        self._bar.set_postfix_str(
+            f"loss {metrics['loss']:.3f}, accuracy {metrics['accuracy']:.1%}, "
+            f"{metrics['patterns_per_second']:,.0f} patterns/s",
+            refresh=False,
+        )
+        self._bar.update(step - self._step)
+        self._step = step
+
+    def close(self) -> None:
+        """Leaves the bar as it stands."""
+        self._bar.close()

@@ -1,4 +1,4 @@
-"""All that a run needs to resume, and what a checkpoint holds of it."""
+"""The state of a run between two steps, and the form it has in a checkpoint."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ class TrainState:
     """State of a run between two steps.
 
     Attributes:
-        step: [] int32, number of steps done, skipped ones included.
-        key: [2] data of the random key that every step folds its number into.
+        step: [] number of steps done, skipped ones included.
+        key: [2] data of the random key that each step folds its number into.
         params: parameters of the network.
         opt_state: state of the optimizer.
     """
@@ -38,7 +38,15 @@ def init_state(
     points: int,
     mesh: jax.sharding.Mesh,
 ) -> TrainState:
-    """State before the first step, the same on every device of the mesh."""
+    """State before the first step, the same on every device of the mesh.
+
+    Args:
+        seed: of the run.
+        model: the network.
+        optimizer: from gradients to updates.
+        points: number of points T of a pattern.
+        mesh: of all devices.
+    """
 
     def init() -> TrainState:
         parameters_key, training_key = initial_keys(seed)
@@ -55,11 +63,11 @@ def init_state(
 
 
 def to_items(state: TrainState) -> dict[str, Any]:
-    """What a checkpoint holds; the parameters can be read by themselves."""
+    """The state as a checkpoint holds it; the parameters can be read by themselves."""
     training = {"step": state.step, "key": state.key, "opt_state": state.opt_state}
     return {"params": state.params, "training": training}
 
 
 def from_items(items: dict[str, Any]) -> TrainState:
-    """The state of a checkpoint."""
+    """The state that a checkpoint holds."""
     return TrainState(params=items["params"], **items["training"])

@@ -1,8 +1,8 @@
 """One compiled program from a random key to updated parameters.
 
-Nothing is stored and nothing is fed: each step samples its own crystals, simulates
-their patterns and learns from them. All devices share the batch; each samples its part
-by the run's key, the step and its position in the mesh.
+Nothing is stored and nothing is fed in: each step samples its own crystals, simulates
+their patterns and learns from them. All devices share a batch; each samples its share
+by the run's key, the step and the device's position in the mesh.
 
 A step whose loss or gradient is not finite changes nothing but the number of steps.
 """
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from xrdjax.devices import AXIS, per_device
 from xrdjax.models.preprocess import preprocess
@@ -26,11 +26,11 @@ from xrdjax.training.state import TrainState
 
 @dataclasses.dataclass(frozen=True)
 class Learner:
-    """What learns, and by which rule.
+    """A network and the rule that trains it.
 
     Attributes:
         model: the network.
-        optimizer: optax transformation of the gradients.
+        optimizer: from gradients to updates.
     """
 
     model: nn.Module
@@ -42,11 +42,11 @@ class CallSize:
     """How much one call of the compiled program does.
 
     Attributes:
-        batch_size: patterns a step on all devices together.
+        batch_size: patterns per step on all devices together.
         steps: number of steps.
-        steps_per_draw: for how many steps crystals are sampled together, by the key
-            of the first of them; divides steps. It saves time where a batch is small,
-            and takes the memory of as many batches.
+        steps_per_draw: number of steps whose crystals are sampled together, by the
+            key of the first of them; divides steps. It saves time where a batch is
+            small, and takes the memory of that many batches.
     """
 
     batch_size: int
@@ -69,7 +69,9 @@ def _loss_and_gradients(
     rngs = {"dropout": dropout_key(_key_of(state))}
 
     def loss_of(params: Any) -> tuple[Array, Array]:
-        logits = learner.model.apply({"params": params}, inputs, train=True, rngs=rngs)
+        logits: Any = learner.model.apply(
+            {"params": params}, inputs, train=True, rngs=rngs
+        )
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         return losses.mean(), (logits.argmax(-1) == labels).mean()
 
@@ -107,22 +109,35 @@ def _train_step(
 def _sample_and_train(
     learner: Learner, state: TrainState, source: Source, share: int, steps: int
 ) -> tuple[TrainState, dict[str, Array], dict[str, Array]]:
-    """Samples crystals for some steps together, and takes the steps."""
-    drawn = source.sample(_key_of(state), share * steps)
+    """Samples crystals for some steps together, and takes the steps.
+
+    Returns:
+        The state after them, what each step measured, and the counts of all devices.
+    """
+    sampled = source.sample(_key_of(state), share * steps)
     batches = jax.tree.map(
-        lambda x: x.reshape(steps, share, *x.shape[1:]), drawn.replace(counts={})
+        lambda x: x.reshape(steps, share, *x.shape[1:]),
+        dataclasses.replace(sampled, counts={}),
     )
     state, measured = jax.lax.scan(
         lambda state, batch: _train_step(learner, state, batch), state, batches
     )
-    return state, measured, jax.lax.psum(drawn.counts, AXIS)
+    return state, measured, jax.lax.psum(sampled.counts, AXIS)
 
 
-def _mean_of_taken(
-    values: Float[Array, " steps"], skipped: Bool[Array, " steps"]
-) -> Float[Array, ""]:
-    """Mean over the steps that were not skipped; NaN when all of them were."""
-    return jnp.where(skipped, 0.0, values).sum() / (~skipped).sum(dtype=jnp.float32)
+def _summary(
+    measured: dict[str, Shaped[Array, "draws steps"]],
+    counts: dict[str, Int[Array, " draws"]],
+) -> dict[str, Array]:
+    """Metrics of one call: means over the steps that were taken, and totals."""
+    skipped = measured["skipped"].ravel()
+    taken = jnp.sum(~skipped, dtype=jnp.float32)
+    means = {
+        name: jnp.where(skipped, 0.0, measured[name].ravel()).sum() / taken
+        for name in ("loss", "accuracy")
+    }
+    totals = {name: jnp.sum(x, dtype=x.dtype) for name, x in counts.items()}
+    return means | totals | {"skipped": skipped}
 
 
 def make_train_steps(
@@ -137,29 +152,24 @@ def make_train_steps(
 
     Returns:
         Function (state, source) -> (state, metrics). Loss and accuracy are means over
-        the steps of the call that were not skipped; `skipped` [steps] states which
-        were, and the source's counts are totals. The state that goes in is given up.
+        the steps of the call that were not skipped, NaN if all were; `skipped` [steps]
+        states which were, and the source's counts are totals. The state that goes in
+        is donated.
     """
     share = size.batch_size // mesh.size
 
-    def train_steps(state: TrainState, source: Source) -> tuple[TrainState, dict]:
-        def some_steps(state, _):
+    def train_steps(
+        state: TrainState, source: Source
+    ) -> tuple[TrainState, dict[str, Array]]:
+        def steps_of_one_draw(state, _):
             state, measured, counts = _sample_and_train(
                 learner, state, source, share, size.steps_per_draw
             )
             return state, (measured, counts)
 
-        state, (measured, counts) = jax.lax.scan(
-            some_steps, state, length=size.steps // size.steps_per_draw
-        )
-        measured = jax.tree.map(jnp.ravel, measured)
-        skipped = measured["skipped"]
-        means = {
-            name: _mean_of_taken(measured[name], skipped)
-            for name in ("loss", "accuracy")
-        }
-        totals = jax.tree.map(lambda x: jnp.sum(x, dtype=x.dtype), counts)
-        return state, means | totals | {"skipped": skipped}
+        draws = size.steps // size.steps_per_draw
+        state, results = jax.lax.scan(steps_of_one_draw, state, length=draws)
+        return state, _summary(*results)
 
     everywhere = PartitionSpec()
     return jax.jit(
