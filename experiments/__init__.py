@@ -1,1 +1,1 @@
-"""Checks and comparisons that are run by hand; the package needs none of them."""
+"""Experiments with xrdjax, a folder each: `python -m experiments.NAME --help`."""

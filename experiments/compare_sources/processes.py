@@ -24,7 +24,7 @@ class Processes:
     def __call__(
         self, command: Sequence[str], log: Path, cores: set[int] | None
     ) -> int:
-        """Runs `python -m COMMAND`, on some cores only if told."""
+        """Runs `python -m COMMAND`, on the given cores if there are any."""
         if cores and hasattr(os, "sched_setaffinity"):
             # of this thread; the process that it starts inherits it
             os.sched_setaffinity(0, cores)
@@ -52,7 +52,7 @@ class Processes:
 
 @contextmanager
 def ended_together(processes: Processes) -> Iterator[None]:
-    """SIGTERM reaches the commands too, so that none goes on alone."""
+    """Passes SIGTERM to the commands, so that none outlives this process."""
 
     def end(number, frame):
         processes.terminate()

@@ -1,0 +1,1 @@
+"""Networks trained on known crystals, on synthetic ones and on both, compared."""

@@ -1,0 +1,1 @@
+"""What several experiments need: checks of flags, and the form of figures."""
