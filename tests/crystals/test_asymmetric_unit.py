@@ -1,9 +1,11 @@
-"""Cells and sites typed in by hand: what is mended and what is refused."""
+"""Cells and sites typed in by hand: what is corrected and what is refused."""
 
 import doctest
+import itertools
 
 import numpy as np
 import pytest
+from laws import for_each
 
 from xrdjax.crystals import asymmetric_unit
 from xrdjax.crystals.asymmetric_unit import lattice_from_cell, structure_from_sites
@@ -17,8 +19,7 @@ def test_the_example_in_the_docstring_runs():
     assert doctest.testmod(asymmetric_unit).failed == 0
 
 
-@pytest.mark.parametrize("digits", [3, 4, 6])
-@pytest.mark.parametrize("a", [3.2, 12.0])
+@for_each(("digits", "a"), itertools.product([3, 4, 6], [3.2, 12.0]))
 def test_rounded_thirds_are_the_special_position(digits, a):
     third = round(1 / 3, digits), round(2 / 3, digits), 0.25
     structure = structure_from_sites(
@@ -66,7 +67,7 @@ def test_elements_that_share_a_site_are_kept_apart():
     assert heavy.formula == "H"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("cell", "message"),
     [
         ((0, 5, 5, 90, 90, 90), "all positive"),
@@ -81,12 +82,12 @@ def test_elements_that_share_a_site_are_kept_apart():
         ((5, 5, 5, 90, 90, 270), "close no cell"),
     ],
 )
-def test_a_cell_that_cannot_be_is_refused(cell, message):
+def test_an_impossible_cell_is_refused(cell, message):
     with pytest.raises(InputError, match=message):
         lattice_from_cell(cell)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("change", "message"),
     [
         ({"space_group": 0}, "1 to 230"),

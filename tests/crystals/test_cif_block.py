@@ -5,6 +5,7 @@ import re
 import gemmi
 import numpy as np
 import pytest
+from laws import for_each
 
 from xrdjax.crystals.cif import read_text
 from xrdjax.crystals.cif_block import element_of_site
@@ -51,13 +52,13 @@ def _reason(*parts: str) -> str:
     return reading.failures[0].reason
 
 
-def test_uncertainties_in_brackets_are_left_away():
+def test_uncertainties_in_brackets_are_ignored():
     structure = _read(CELL, NAME, SITES)
     assert structure.unit_cell == pytest.approx((5.6402,) * 3 + (90,) * 3)
     np.testing.assert_allclose(structure.positions[1], 0.5)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "symmetry",
     [
         NAME,
@@ -81,7 +82,7 @@ def test_the_group_is_found_under_old_and_new_tags(symmetry):
     assert len(expand_sites(structure)[0]) == 8
 
 
-def test_operations_win_over_the_name():
+def test_operations_take_precedence_over_the_name():
     structure = _read(
         CELL, NAME, _operations("_symmetry_equiv_pos_as_xyz", "P 1"), SITES
     )
@@ -89,7 +90,7 @@ def test_operations_win_over_the_name():
     assert len(expand_sites(structure)[0]) == 2
 
 
-def test_a_setting_is_whatever_its_operations_say():
+def test_the_setting_is_that_of_the_operations():
     # diamond in both origins: the same crystal, other coordinates
     for origin, x in ((1, 0.0), (2, 0.125)):
         site = "loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n"
@@ -146,7 +147,7 @@ def test_deuterium_tritium_charges_and_capitals_are_elements():
     assert structure.elements.tolist() == [1, 1, 26, 8, 29]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("type_symbol", "label", "formula", "element"),
     [
         ("", "Fe1", "", "Fe"),
@@ -168,14 +169,14 @@ def test_deuterium_tritium_charges_and_capitals_are_elements():
         ("FE+3", "M1", "", "Fe"),
     ],
 )
-def test_elements_are_made_out_from_type_label_and_formula(
+def test_the_element_of_a_site_follows_from_type_label_and_formula(
     type_symbol, label, formula, element
 ):
     assert SYMBOLS[element_of_site(type_symbol, label, formula)] == element
 
 
-@pytest.mark.parametrize("symbol", ["Xx", "M", "Vac", "Va", "Dum", "1", "Es"])
-def test_what_is_no_element_is_refused(symbol):
+@for_each("symbol", ["Xx", "M", "Vac", "Va", "Dum", "1", "Es"])
+def test_a_site_without_an_element_is_refused(symbol):
     with pytest.raises(InputError, match="site .*: unknown element"):
         element_of_site(symbol, "", "")
 
@@ -186,7 +187,7 @@ def test_dummy_atoms_are_left_out():
     assert len(structure.elements) == 2
 
 
-def test_displacements_are_b_whatever_the_file_gives():
+def test_displacements_are_converted_to_b():
     tags = "U_iso_or_equiv", "B_iso_or_equiv"
     rows = "Na1 Na 0 0 0 0.02(1) ?\nCl1 Cl .5 .5 .5 ? 1.5"
     factor = 8 * np.pi**2
@@ -210,7 +211,7 @@ def test_anisotropic_displacements_give_the_equivalent_one_of_gemmi():
     np.testing.assert_allclose(structure.b_iso, [8 * np.pi**2 * oracle, 0])
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("parts", "reason"),
     [
         ((CELL, NAME), "no atoms"),

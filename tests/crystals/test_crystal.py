@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from laws import for_each
 
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.crystal import (
@@ -82,7 +83,7 @@ def _structure_factors(crystal, h: np.ndarray) -> np.ndarray:
     return phases @ (crystal.occupancies * f[crystal.elements])
 
 
-@pytest.mark.parametrize("row", TEXTBOOK, ids=[row[0] for row in TEXTBOOK])
+@for_each("row", TEXTBOOK, name=lambda row: row[0])
 def test_textbook_crystals_have_their_formula_and_density(row):
     name, number, cell, symbols, positions, formula, atoms, density = row
     structure = structure_from_sites(name, number, cell, symbols, positions)
@@ -96,7 +97,7 @@ def test_textbook_crystals_have_their_formula_and_density(row):
     assert structure.is_ordered
 
 
-@pytest.mark.parametrize("number", range(1, 231))
+@for_each("number", range(1, 231))
 def test_primitive_atoms_times_centring_are_the_conventional_atoms(number):
     structure = _example(number)
     crystal = to_crystal(structure)
@@ -110,7 +111,7 @@ def test_primitive_atoms_times_centring_are_the_conventional_atoms(number):
     assert np.all(np.sum(distances < 1e-4, axis=1) == 1)
 
 
-@pytest.mark.parametrize("number", range(1, 231))
+@for_each("number", range(1, 231))
 def test_multiplicities_of_special_positions_are_those_of_gemmi(number):
     structure = _example(number)
     group = next(
@@ -136,7 +137,7 @@ def test_multiplicities_of_special_positions_are_those_of_gemmi(number):
     assert np.bincount(sites).tolist() == expected
 
 
-@pytest.mark.parametrize("number", range(1, 231))
+@for_each("number", range(1, 231))
 def test_the_symmetry_of_a_crystal_is_that_of_its_group(number):
     def operations(s):
         rows = np.column_stack(
@@ -158,7 +159,7 @@ def test_the_symmetry_of_a_crystal_is_that_of_its_group(number):
     assert not own.centring[0].any()
 
 
-@pytest.mark.parametrize("number", (2, 62, 167, 225, 227, 230))
+@for_each("number", (2, 62, 167, 225, 227, 230))
 def test_padding_scatters_nothing(number):
     h = np.array([(1, 1, 1), (2, 0, 0), (2, 2, 0), (3, 1, -1), (4, 0, 2)])
     structure = _example(number)
@@ -221,7 +222,7 @@ def test_a_doubled_cell_keeps_all_its_centring_vectors():
     "triplets",
     [("-x,-y,-z",), ("x,y,z", "x+1/2,y,z", "-x,-y,-z"), ("x,y,z+1/2", "-x,-y,-z")],
 )
-def test_operations_that_form_no_group_are_an_error(triplets):
+def test_operations_that_are_not_a_group_are_an_error(triplets):
     operations = parse_operations(triplets)
     with pytest.raises(InputError, match="form no group"):
         split_centring(operations.rotations, operations.translations)

@@ -1,6 +1,7 @@
 import gemmi
 import numpy as np
 import pytest
+from laws import for_each
 
 from xrdjax.crystals.elements import (
     ATOMIC_VOLUMES,
@@ -37,7 +38,7 @@ def test_unscattered_beam_sees_all_electrons():
     np.testing.assert_allclose(form_factors(0.0), np.arange(99), atol=0.06)
 
 
-@pytest.mark.parametrize("stol2", [0.0, 0.04, 0.25])
+@for_each("stol2", [0.0, 0.04, 0.25])
 def test_form_factors_agree_with_gemmi(stol2):
     theirs = [gemmi.Element(z).it92.calculate_sf(stol2) for z in range(1, 99)]
     np.testing.assert_allclose(form_factors(stol2)[1:], theirs, rtol=1e-6)
@@ -67,7 +68,7 @@ def test_atomic_volume_is_a_sphere_of_the_mean_radius():
     assert ATOMIC_VOLUMES[6] == pytest.approx(4 / 3 * np.pi * 1.215**3)
 
 
-@pytest.mark.parametrize("number", range(1, 99))
+@for_each("number", range(1, 99))
 def test_a_symbol_is_read_in_any_case_with_and_without_charge(number):
     symbol = SYMBOLS[number]
     assert gemmi.Element(symbol).atomic_number == number
@@ -77,14 +78,12 @@ def test_a_symbol_is_read_in_any_case_with_and_without_charge(number):
         assert atomic_number(form) == number
 
 
-@pytest.mark.parametrize("symbol", ["D", "T", "d", "D+", "D1+"])
+@for_each("symbol", ["D", "T", "d", "D+", "D1+"])
 def test_isotopes_of_hydrogen_scatter_as_hydrogen(symbol):
     assert atomic_number(symbol) == 1
 
 
-@pytest.mark.parametrize(
-    "symbol", ["", "X", "Zz", "Es", "Fe3+2", "Iron", "3+", "?", "."]
-)
+@for_each("symbol", ["", "X", "Zz", "Es", "Fe3+2", "Iron", "3+", "?", "."])
 def test_an_unknown_symbol_is_named_in_the_error(symbol):
     with pytest.raises(InputError) as error:
         atomic_number(symbol)

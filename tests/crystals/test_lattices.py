@@ -4,8 +4,8 @@ import gemmi
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from examples import general_lattice
+from laws import for_each
 
 from xrdjax.crystals.lattices import (
     lattice_from_parameters,
@@ -33,14 +33,14 @@ def _lattice(cell: np.ndarray) -> np.ndarray:
     return lattice_from_parameters(*cell[:3], *np.deg2rad(cell[3:]))
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@for_each("cell", CELLS)
 def test_parameters_survive_the_way_to_vectors_and_back(cell):
     parameters = parameters_from_lattice(_lattice(cell))
     np.testing.assert_allclose(parameters[:3], cell[:3], rtol=1e-12)
     np.testing.assert_allclose(np.rad2deg(parameters[3:]), cell[3:], rtol=1e-12)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@for_each("cell", CELLS)
 def test_the_reciprocal_vectors_are_dual_to_the_direct_ones(cell):
     lattice = _lattice(cell)
     np.testing.assert_allclose(
@@ -51,7 +51,7 @@ def test_the_reciprocal_vectors_are_dual_to_the_direct_ones(cell):
     )
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@for_each("cell", CELLS)
 def test_vectors_volume_and_spacings_are_those_of_gemmi(cell):
     lattice, oracle = _lattice(cell), gemmi.UnitCell(*cell)
     np.testing.assert_allclose(lattice, np.array(oracle.orth.mat).T, atol=1e-9)
@@ -64,26 +64,25 @@ def test_vectors_volume_and_spacings_are_those_of_gemmi(cell):
         )
 
 
-def test_numpy_stays_in_double_precision_and_jax_in_jax():
-    cell = CELLS[0]
-    assert _lattice(cell).dtype == np.float64
-    traced = jax.jit(lattice_from_parameters)(*cell[:3], *np.deg2rad(cell[3:]))
-    assert isinstance(traced, jax.Array)
-    np.testing.assert_allclose(traced, _lattice(cell), rtol=1e-5, atol=1e-5)
+def test_numpy_stays_in_double_precision():
+    assert _lattice(CELLS[0]).dtype == np.float64
 
 
-def test_a_batch_of_cells_gives_the_lattices_one_by_one():
-    parameters = jnp.asarray(
-        np.concatenate([CELLS[:, :3], np.deg2rad(CELLS[:, 3:])], axis=1), jnp.float32
-    )
-    lattices = jax.jit(jax.vmap(lambda p: lattice_from_parameters(*p)))(parameters)
+def _round_trip(parameters):
+    """Of one cell: its lattice, parameters and reciprocal lattice, by JAX."""
+    lattice = lattice_from_parameters(*parameters)
+    return lattice, parameters_from_lattice(lattice), reciprocal_lattice(lattice)
+
+
+def test_a_batch_of_cells_in_single_precision_has_the_lattices_of_numpy():
+    parameters = np.concatenate([CELLS[:, :3], np.deg2rad(CELLS[:, 3:])], axis=1)
+    batch = jax.jit(jax.vmap(_round_trip))(jnp.asarray(parameters, jnp.float32))
+    lattices, again, stars = batch
+    assert lattices.dtype == jnp.float32
     np.testing.assert_allclose(
         lattices, np.stack([_lattice(cell) for cell in CELLS]), atol=2e-5
     )
-    np.testing.assert_allclose(
-        jax.vmap(parameters_from_lattice)(lattices), parameters, rtol=1e-5
-    )
-    stars = jax.vmap(reciprocal_lattice)(lattices)
+    np.testing.assert_allclose(again, parameters, rtol=1e-5)
     np.testing.assert_allclose(
         np.einsum("bij,bkj->bik", stars, lattices),
         np.broadcast_to(np.eye(3), (len(CELLS), 3, 3)),
@@ -91,25 +90,24 @@ def test_a_batch_of_cells_gives_the_lattices_one_by_one():
     )
 
 
+@jax.jit
+def _volume_and_gradient(parameters):
+    return jax.value_and_grad(
+        lambda p: unit_cell_volume(lattice_from_parameters(*p)), argnums=0
+    )(parameters)
+
+
 def test_the_volume_grows_in_proportion_to_each_length():
-    a, b, c, *angles = (jnp.float32(x) for x in (4.0, 5.0, 6.0, 1.5, 1.7, 1.9))
-
-    def volume(a, b, c):
-        return unit_cell_volume(lattice_from_parameters(a, b, c, *angles))
-
-    v = volume(a, b, c)
-    gradient = jax.jit(jax.grad(volume, argnums=(0, 1, 2)))(a, b, c)
-    np.testing.assert_allclose(gradient, (v / a, v / b, v / c), rtol=1e-5)
+    parameters = jnp.array([4.0, 5.0, 6.0, 1.5, 1.7, 1.9])
+    volume, gradient = _volume_and_gradient(parameters)
+    np.testing.assert_allclose(gradient[:3], volume / parameters[:3], rtol=1e-5)
 
 
 def test_angles_that_close_no_cell_give_volume_zero_and_finite_gradients():
-    def volume(angles):
-        one = jnp.float32(1.0)
-        return unit_cell_volume(lattice_from_parameters(one, one, one, *angles))
-
-    impossible = jnp.deg2rad(jnp.array([30.0, 40.0, 150.0]))
-    assert volume(impossible) == 0
-    assert np.all(np.isfinite(jax.grad(volume)(impossible)))
+    impossible = jnp.array([1.0, 1.0, 1.0, *np.deg2rad([30.0, 40.0, 150.0])])
+    volume, gradient = _volume_and_gradient(impossible)
+    assert volume == 0
+    assert np.all(np.isfinite(gradient))
 
 
 def test_the_rhombohedral_cell_of_calcite_has_its_textbook_volume():
@@ -121,8 +119,8 @@ def test_the_rhombohedral_cell_of_calcite_has_its_textbook_volume():
     np.testing.assert_allclose(unit_cell_volume(lattice), hexagonal / 3, rtol=2e-3)
 
 
-@pytest.mark.parametrize("number", (1, 14, 62, 139, 166, 194, 225))
-def test_a_lattice_with_rounding_becomes_just_as_symmetric_as_its_group(number):
+@for_each("number", (1, 14, 62, 139, 166, 194, 225))
+def test_a_rounded_lattice_gets_exactly_the_symmetry_of_its_group(number):
     rotations = space_group(number).rotations
     exact = general_lattice(number)
     noise = np.random.default_rng(number).normal(0, 1e-6, (3, 3))

@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from laws import for_each, in_every_group
 
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import read_text
@@ -14,10 +15,9 @@ from xrdjax.crystals.crystal import Structure, expand_sites
 from xrdjax.crystals.lattices import reciprocal_lattice
 from xrdjax.crystals.structure_types import analyse
 from xrdjax.errors import InputError
-from xrdjax.known import analyses as analyses_module
 from xrdjax.known.analyses import analyse_all
 from xrdjax.symmetry.search import reference_operations
-from xrdjax.symmetry.space_groups import SPACE_GROUPS, space_group
+from xrdjax.symmetry.space_groups import space_group
 from xrdjax.symmetry.wyckoff import wyckoff_positions
 
 
@@ -158,8 +158,7 @@ KNOWN = [
         "2 AB 2 2",
     ),
 ]
-NAMES = [structure.name for structure, _ in KNOWN]
-EVERY_CRYSTAL = pytest.mark.parametrize(("structure", "key"), KNOWN, ids=NAMES)
+for_each_crystal = for_each(("structure", "key"), KNOWN, lambda case: case[0].name)
 
 
 def _unimodular(rng):
@@ -235,14 +234,14 @@ def _powder_lines(structure, d_min):
     return lines[:, lines[1] > 1e-6 * lines[1].max()]
 
 
-@EVERY_CRYSTAL
+@for_each_crystal
 def test_types_of_known_crystals_are_those_of_the_textbook(structure, key):
     analysis = analyse(structure)
     assert analysis.space_group == structure.space_group
     assert analysis.type_key == key
 
 
-@EVERY_CRYSTAL
+@for_each_crystal
 def test_the_type_depends_on_neither_origin_nor_basis_nor_supercell(structure, key):
     rng = np.random.default_rng(len(structure.name))
     for size in (1, 1, 1, 2):
@@ -252,7 +251,7 @@ def test_the_type_depends_on_neither_origin_nor_basis_nor_supercell(structure, k
         assert again.type_key == key
 
 
-@EVERY_CRYSTAL
+@for_each_crystal
 def test_the_type_depends_on_neither_the_order_nor_the_names_of_elements(
     structure, key
 ):
@@ -270,7 +269,7 @@ def test_the_type_depends_on_neither_the_order_nor_the_names_of_elements(
     assert analyse(other).type_key == key
 
 
-@EVERY_CRYSTAL
+@for_each_crystal
 def test_the_two_hands_of_a_crystal_have_one_type(structure, key):
     mirrored = analyse(_mirrored(structure))
     enantiomorph = space_group(structure.space_group).enantiomorph
@@ -278,7 +277,7 @@ def test_the_two_hands_of_a_crystal_have_one_type(structure, key):
     assert mirrored.type_key == key
 
 
-@EVERY_CRYSTAL
+@for_each_crystal
 def test_the_standard_structure_has_the_contents_and_the_powder_lines_of_the_crystal(
     structure, key
 ):
@@ -319,7 +318,7 @@ def _general_crystal(group):
     )
 
 
-@pytest.mark.parametrize("group", SPACE_GROUPS, ids=lambda group: group.number)
+@in_every_group
 def test_every_group_is_found_again_in_its_reference_setting(group):
     crystal = _general_crystal(group)
     rng = np.random.default_rng(group.number)
@@ -338,7 +337,7 @@ def test_every_group_is_found_again_in_its_reference_setting(group):
     assert math.isclose(analysis.standard.volume, crystal.volume, rel_tol=1e-6)
 
 
-@EVERY_CRYSTAL
+@for_each_crystal
 def test_each_site_lies_on_the_wyckoff_position_of_its_letter(structure, key):
     rng = np.random.default_rng(2)
     analysis = analyse(_rewritten(structure, _unimodular(rng), rng.random(3)))
@@ -357,7 +356,7 @@ def test_each_site_lies_on_the_wyckoff_position_of_its_letter(structure, key):
         assert np.min(np.max(np.abs(w @ coordinates - d.T), axis=0)) < 1e-6
 
 
-@EVERY_CRYSTAL
+@for_each_crystal
 def test_analysing_the_standard_structure_changes_nothing(structure, key):
     first = analyse(structure)
     again = analyse(first.standard)
@@ -437,30 +436,17 @@ def _overlapping():
     return _crystal("overlap", 2, (5, 6, 7, 80, 85, 75), [site], occupancies=[0.5])
 
 
-def test_overlapping_atoms_are_an_error_that_tells_how_to_mend_it():
+def test_overlapping_atoms_are_an_error_that_says_what_to_do():
     with pytest.raises(InputError, match="overlap within 0.2 angstrom.*symprec"):
         analyse(_overlapping(), symprec=0.2)
 
 
-def test_what_cannot_be_analysed_is_named_and_the_rest_goes_on():
+def test_what_cannot_be_analysed_is_named_and_the_others_are_analysed():
     structures = [KNOWN[0][0], _overlapping(), KNOWN[1][0]]
     analyses, failures = analyse_all(structures, symprec=0.2)
     assert [a.standard.name for a in analyses] == ["copper", "halite"]
     assert [failure.name for failure in failures] == ["overlap"]
     assert "symprec" in failures[0].reason
-
-
-def test_processes_give_the_analyses_of_one_process_in_order(monkeypatch):
-    monkeypatch.setattr(analyses_module, "_CHUNK", 2)
-    structures = [structure for structure, _ in KNOWN[:5]] + [_overlapping()]
-    analyses, failures = analyse_all(structures, processes=2, symprec=0.2)
-    assert [a.type_key for a in analyses] == [key for _, key in KNOWN[:5]]
-    assert [failure.name for failure in failures] == ["overlap"]
-    first, second = analyses[1].standard, analyses[2].standard
-    assert first.rotations is second.rotations  # kept once, not once a crystal
-    np.testing.assert_array_equal(
-        first.lattice, analyse(structures[1]).standard.lattice
-    )
 
 
 def _sample(path, stride):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import spglib
 from gemmi import cif
+from laws import for_each
 
 from xrdjax.crystals.cif import read_text
 from xrdjax.crystals.crystal import expand_sites
@@ -48,7 +49,7 @@ MOVED_ATOMS = {"cinnabar", "tenorite"}
 # spglib warns on every call that its functions will raise one day.
 pytestmark = pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING")
 
-every_crystal = pytest.mark.parametrize("name", gallery_names())
+for_each_crystal = for_each("name", gallery_names())
 
 
 def cif_block(name: str) -> cif.Block:
@@ -78,7 +79,7 @@ def test_gallery_is_broad():
     assert len(systems) == 7
 
 
-@every_crystal
+@for_each_crystal
 def test_spglib_finds_the_space_group_that_the_cif_states(name):
     structure = gallery(name)
     positions, sites = expand_sites(structure)
@@ -91,8 +92,8 @@ def test_spglib_finds_the_space_group_that_the_cif_states(name):
         assert spglib.get_symmetry_dataset(atoms, symprec=symprec).number == stated
 
 
-@every_crystal
-def test_cell_holds_what_the_formula_of_the_cif_says(name):
+@for_each_crystal
+def test_the_cell_holds_z_formula_units_of_the_cif(name):
     block = cif_block(name)
     units = int(value(block, "_cell_formula_units_Z"))
     formula = value(block, "_chemical_formula_sum")
@@ -103,7 +104,7 @@ def test_cell_holds_what_the_formula_of_the_cif_says(name):
     assert composition(gallery(name)) == pytest.approx(stated)
 
 
-@every_crystal
+@for_each_crystal
 def test_atoms_keep_their_distance_and_the_density_is_that_of_a_solid(name):
     structure = gallery(name)
     positions, sites = expand_sites(structure)
@@ -120,7 +121,7 @@ def test_atoms_keep_their_distance_and_the_density_is_that_of_a_solid(name):
     assert 1.3 < density < 20
 
 
-@every_crystal
+@for_each_crystal
 def test_cif_names_its_source(name):
     block = cif_block(name)
     assert all(map(cif.as_string, block.find_values("_publ_author_name")))

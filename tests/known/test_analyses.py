@@ -1,15 +1,20 @@
 """Analysed crystals come back from their file number for number, or not at all."""
 
+import contextlib
 import json
 import os
+import pickle
+import zipfile
 
 import numpy as np
 import pytest
 
+from xrdjax.crystals import cif
+from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import Failure, Reading, write_cif
 from xrdjax.crystals.textbook import gallery, gallery_structures
 from xrdjax.errors import InputError
-from xrdjax.known import collection
+from xrdjax.known import analyses, collection
 from xrdjax.known.analyses import AnalysedCrystals, analyse_reading
 from xrdjax.known.collection import known_crystals
 from xrdjax.known.file import load_analyses, save_analyses
@@ -62,6 +67,50 @@ def test_cifs_and_the_file_of_their_analyses_are_the_same_crystals(tmp_path):
     assert [failure.name for failure in read.unreadable] == ["broken.cif"]
     save_analyses(tmp_path / "known.npz", read)
     assert_same(known_crystals(tmp_path / "known.npz"), read)
+
+
+class Pool(contextlib.nullcontext):
+    """Stands in for a pool of processes: all that goes in or out is pickled."""
+
+    def __init__(self, processes, context):
+        super().__init__(self)
+        assert processes == 2 and context.get_start_method() == "spawn"
+
+    def map(self, function, chunks):
+        for chunk in chunks:
+            work = pickle.loads(pickle.dumps((function, chunk)))
+            yield pickle.loads(pickle.dumps(work[0](work[1])))
+
+
+def test_several_processes_find_the_same_as_one(tmp_path, monkeypatch):
+    """Crystals and failures in the order of the files, which are in a zip."""
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(cif, "_CHUNK", 2)
+    monkeypatch.setattr(analyses, "_CHUNK", 2)
+    names = ("quartz", "copper", "iron", "diamond", "tungsten")
+    texts = {f"{name}.cif": write_cif(gallery(name)) for name in names}
+    overlap = structure_from_sites(
+        "overlap", 2, (5, 6, 7, 80, 85, 75), ["H"], [(0.005,) * 3], [0.5]
+    )
+    texts |= {"overlap.cif": write_cif(overlap), "broken.cif": "data_x\n_cell ?\n"}
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(name, text)
+    one, several = (
+        known_crystals(tmp_path / "all.zip", 0.2, processes=n) for n in (1, 2)
+    )
+    assert several is one, "asked for twice, the crystals are the same"
+    collection._read_and_analyse.cache_clear()
+    several = known_crystals(tmp_path / "all.zip", 0.2, processes=2)
+    assert_same(several, one)
+    assert [a.standard.name for a in one.analyses] == sorted(
+        f"{name}.cif" for name in names
+    )
+    assert [failure.name for failure in one.unreadable] == ["broken.cif"]
+    assert [failure.name for failure in one.without_symmetry] == ["overlap.cif"]
+    # kept once, not once a crystal
+    iron, tungsten = several.analyses[2], several.analyses[4]
+    assert iron.standard.rotations is tungsten.standard.rotations
 
 
 @pytest.fixture

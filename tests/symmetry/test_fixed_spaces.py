@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+from laws import for_each, in_every_group
 
 from xrdjax.symmetry.fixed_spaces import (
     UNIT,
@@ -10,9 +11,6 @@ from xrdjax.symmetry.fixed_spaces import (
     solve_congruences,
     to_primitive,
 )
-from xrdjax.symmetry.space_groups import SPACE_GROUPS
-
-EVERY_GROUP = pytest.mark.parametrize("group", SPACE_GROUPS, ids=lambda g: g.number)
 
 # Fractions at which points of any symmetry lie, in 1/24.
 SPECIAL = [0, 3, 4, 6, 8, 9, 12, 15, 16, 18, 20, 21]
@@ -26,7 +24,7 @@ def contains(space: FixedSpace, points: np.ndarray) -> np.ndarray:
     return ((levels - np.array(space.levels)) % UNIT == 0).all(axis=1)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("a", "b"),
     [
         (((-2, 0, 0), (0, -2, 0), (0, 0, -2)), (0, 12, 0)),  # inversion: points
@@ -53,7 +51,7 @@ def test_a_point_that_is_too_fine_for_the_unit_is_refused():
         solve_congruences(((5, 0, 0),), (1,))
 
 
-@EVERY_GROUP
+@in_every_group
 def test_every_point_lies_on_spaces_that_explain_its_symmetry(group):
     """The most special space through a point has as many images as its orbit."""
     primitive = to_primitive(group)
@@ -76,7 +74,7 @@ def test_every_point_lies_on_spaces_that_explain_its_symmetry(group):
     np.testing.assert_array_equal(len(rotations) // explained, orbit_sizes)
 
 
-@EVERY_GROUP
+@in_every_group
 def test_the_primitive_basis_has_the_volume_of_a_primitive_cell(group):
     basis = np.array(to_primitive(group).basis) / 6
     volume = abs(np.linalg.det(basis))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from laws import for_each
 
 from xrdjax.symmetry.integer_lattices import (
     apply,
@@ -16,14 +17,14 @@ MATRICES = [
     for seed in range(30)
     for shape in [(1, 3), (2, 3), (3, 3), (5, 3), (2, 2)]
 ]
-EVERY_MATRIX = pytest.mark.parametrize("matrix", MATRICES, ids=range(len(MATRICES)))
+for_each_matrix = for_each("matrix", MATRICES)
 
 
 def is_unimodular(matrix) -> bool:
     return round(abs(np.linalg.det(np.array(matrix)))) == 1
 
 
-@EVERY_MATRIX
+@for_each_matrix
 def test_hermite_form_is_an_echelon_reached_by_a_unimodular_step(matrix):
     form, step = hermite_form(to_matrix(matrix))
     assert is_unimodular(step)
@@ -40,13 +41,13 @@ def test_hermite_form_is_an_echelon_reached_by_a_unimodular_step(matrix):
         last = column
 
 
-@EVERY_MATRIX
+@for_each_matrix
 def test_hermite_form_depends_on_the_lattice_of_the_rows_only(matrix):
     mixed = np.tril(np.ones((len(matrix), len(matrix)), int)) @ matrix[::-1]
     assert hermite_form(to_matrix(mixed))[0] == hermite_form(to_matrix(matrix))[0]
 
 
-@EVERY_MATRIX
+@for_each_matrix
 def test_diagonal_form_is_reached_by_unimodular_steps(matrix):
     left, scales, right = diagonal_form(to_matrix(matrix))
     assert is_unimodular(left) and is_unimodular(right)
@@ -64,7 +65,7 @@ def test_products_are_those_of_numpy():
     np.testing.assert_array_equal(identity(3), np.eye(3))
 
 
-def test_a_fraction_is_no_integer():
+def test_a_fraction_is_not_taken_for_an_integer():
     np.testing.assert_array_equal(rounded(np.array([1 + 1e-9, -2.0])), [1, -2])
     with pytest.raises(ArithmeticError, match="expected integers"):
         rounded(np.array([0.5]))

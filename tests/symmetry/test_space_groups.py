@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import spglib
+from laws import in_every_group
 
 from xrdjax.errors import InputError
 from xrdjax.symmetry.search import reference_hall_number
@@ -18,7 +19,6 @@ from xrdjax.symmetry.space_groups import (
 # spglib warns on every call that its functions will raise one day.
 pytestmark = pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING")
 
-EVERY_GROUP = pytest.mark.parametrize("group", SPACE_GROUPS, ids=lambda g: g.number)
 
 ENANTIOMORPHIC_PAIRS = [  # International Tables A, ch. 3.6
     (76, 78),
@@ -53,13 +53,13 @@ def test_the_table_has_each_number_once_and_in_order():
     assert all(space_group(group.number) is group for group in SPACE_GROUPS)
 
 
-@EVERY_GROUP
+@in_every_group
 def test_the_identity_and_the_zero_vector_come_first(group):
     np.testing.assert_array_equal(group.rotations[0], np.eye(3))
     assert not group.translations[0].any() and not group.centring_vectors[0].any()
 
 
-@EVERY_GROUP
+@in_every_group
 def test_operations_form_a_group(group):
     inside = operations_of(group)
     assert len(inside) == len(group.rotations) * len(group.centring_vectors)
@@ -69,12 +69,12 @@ def test_operations_form_a_group(group):
     assert all_operations(products, shifts, group.centring_vectors) == inside
 
 
-@EVERY_GROUP
+@in_every_group
 def test_rotations_are_distinct_modulo_centring(group):
     assert len({w.tobytes() for w in group.rotations}) == len(group.rotations)
 
 
-@EVERY_GROUP
+@in_every_group
 def test_spglib_has_the_same_operations_in_the_reference_setting(group):
     hall_number = reference_hall_number(group.number)
     assert spglib.get_spacegroup_type(hall_number).number == group.number
@@ -85,7 +85,7 @@ def test_spglib_has_the_same_operations_in_the_reference_setting(group):
     )
 
 
-@EVERY_GROUP
+@in_every_group
 def test_inversion_is_at_the_origin_where_there_is_one(group):
     inversion = [
         t
@@ -98,7 +98,7 @@ def test_inversion_is_at_the_origin_where_there_is_one(group):
         assert np.isclose(shift, np.rint(shift)).all(axis=1).any()
 
 
-@EVERY_GROUP
+@in_every_group
 def test_point_group_and_laue_class_are_those_of_the_rotations(group):
     def symbol(rotations):
         return spglib.get_pointgroup(rotations)[0].strip()
@@ -113,8 +113,8 @@ def test_point_group_and_laue_class_are_those_of_the_rotations(group):
     assert symbol(with_inversion) == group.laue_class
 
 
-@EVERY_GROUP
-def test_a_polar_group_leaves_some_vector_alone_and_only_a_polar_one(group):
+@in_every_group
+def test_some_vector_is_invariant_in_polar_groups_and_only_there(group):
     displacements = (group.rotations - np.eye(3)).reshape(-1, 3)
     assert group.is_polar == (np.linalg.matrix_rank(displacements) < 3)
     polar = {"1", "2", "m", "mm2", "4", "4mm", "3", "3m", "6", "6mm"}
@@ -126,7 +126,7 @@ def test_there_are_92_centrosymmetric_and_68_polar_groups():
     assert sum(group.is_polar for group in SPACE_GROUPS) == 68
 
 
-@EVERY_GROUP
+@in_every_group
 def test_crystal_and_lattice_systems_follow_from_number_and_centring(group):
     last = [2, 15, 74, 142, 167, 194, 230]
     systems = "triclinic monoclinic orthorhombic tetragonal trigonal hexagonal cubic"
@@ -149,7 +149,7 @@ def test_eleven_pairs_are_mirror_images_of_each_other():
     assert pairs == {p for a, b in ENANTIOMORPHIC_PAIRS for p in ((a, b), (b, a))}
 
 
-@EVERY_GROUP
+@in_every_group
 def test_names_and_setting_are_those_of_gemmi(group):
     theirs = gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(group.hall))
     assert theirs.is_reference_setting()
@@ -163,7 +163,7 @@ def test_a_number_out_of_range_is_named_in_the_error(number):
     assert repr(number) in str(error.value)
 
 
-@EVERY_GROUP
+@in_every_group
 def test_padded_symmetry_holds_the_operations_and_inert_padding(group):
     padded = symmetry(group.number)
     order, points = int(padded.order), int(padded.centring_order)

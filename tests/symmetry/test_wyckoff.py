@@ -9,16 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import spglib
+from laws import for_each, in_every_group
 
 from xrdjax.errors import InputError
 from xrdjax.symmetry.search import reference_hall_number
-from xrdjax.symmetry.space_groups import SPACE_GROUPS
 from xrdjax.symmetry.wyckoff import LETTERS, wyckoff_positions, wyckoff_table
 
 # spglib warns on every call that its functions will raise one day.
 pytestmark = pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING")
 
-EVERY_GROUP = pytest.mark.parametrize("group", SPACE_GROUPS, ids=lambda g: g.number)
 
 CELLS = {  # angstrom and degrees; generic within each lattice system
     "triclinic": (31, 34, 37, 94, 98, 101),
@@ -62,7 +61,7 @@ def test_there_are_1731_positions_and_27_letters_in_group_47_alone():
     assert wyckoff_positions(47)[-1].letter == "A"
 
 
-@EVERY_GROUP
+@in_every_group
 def test_letters_are_consecutive_and_the_general_position_is_last(group):
     positions = wyckoff_positions(group.number)
     letters = "".join(position.letter for position in positions)
@@ -76,7 +75,7 @@ def test_letters_are_consecutive_and_the_general_position_is_last(group):
     assert multiplicities == sorted(multiplicities)
 
 
-@EVERY_GROUP
+@in_every_group
 def test_maps_are_the_images_of_the_first_under_the_operations(group):
     for position in wyckoff_positions(group.number):
         first = position.maps[0]
@@ -91,7 +90,7 @@ def test_maps_are_the_images_of_the_first_under_the_operations(group):
         assert (found.sum(axis=1) == 1).all() and found.any(axis=0).all()
 
 
-@EVERY_GROUP
+@in_every_group
 def test_atoms_of_an_orbit_are_distinct_and_as_many_as_the_multiplicity(group):
     for position in wyckoff_positions(group.number):
         atoms = conventional_atoms(
@@ -103,7 +102,7 @@ def test_atoms_of_an_orbit_are_distinct_and_as_many_as_the_multiplicity(group):
         assert apart.min() > 1e-6
 
 
-@EVERY_GROUP
+@in_every_group
 def test_an_orbit_is_all_that_the_operations_make_of_its_first_atom(group):
     for position in wyckoff_positions(group.number):
         coordinates = generic_coordinates(2, group.number)
@@ -113,8 +112,8 @@ def test_an_orbit_is_all_that_the_operations_make_of_its_first_atom(group):
         assert (offsets(images, atoms) < 1e-6).any(axis=1).all()
 
 
-@EVERY_GROUP
-def test_free_coordinates_of_one_period_cover_the_position(group):
+@in_every_group
+def test_one_period_of_the_free_coordinates_covers_the_position(group):
     """Integer coefficients: adding 1 to a coordinate is a lattice translation."""
     for position in wyckoff_positions(group.number):
         coefficients, free = position.maps[:, :, :3], np.array(position.free)
@@ -127,7 +126,7 @@ def test_free_coordinates_of_one_period_cover_the_position(group):
         assert (position.maps[..., 3] >= 0).all() and (position.maps[..., 3] < 1).all()
 
 
-@EVERY_GROUP
+@in_every_group
 def test_the_site_symmetry_symbol_names_the_operations_that_fix_the_atom(group):
     order_of_axes = {"2mm": "mm2", "m2m": "mm2", "-4m2": "-42m", "-6m2": "-62m"}
     for position in wyckoff_positions(group.number):
@@ -144,7 +143,7 @@ def test_the_site_symmetry_symbol_names_the_operations_that_fix_the_atom(group):
         assert order_of_axes.get(named, named) == order_of_axes.get(found, found)
 
 
-@EVERY_GROUP
+@in_every_group
 def test_spglib_finds_the_same_letter_multiplicity_and_site_symmetry(group):
     """One species on each position, three more general ones against symmetry."""
     positions = wyckoff_positions(group.number)
@@ -179,7 +178,7 @@ def pyxtal_group():
         return pytest.importorskip("pyxtal.symmetry").Group
 
 
-@EVERY_GROUP
+@in_every_group
 def test_pyxtal_has_the_same_spaces_under_each_letter(group, pyxtal_group):
     shifts = np.array(list(itertools.product(range(-2, 3), repeat=3)))
     theirs = {w.letter: w for w in pyxtal_group(group.number).Wyckoff_positions}
@@ -212,7 +211,7 @@ def coordinates_text(position) -> str:
     return ",".join(texts)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("number", "letter", "multiplicity", "symbol", "coordinates"),
     [  # International Tables for Crystallography A
         (1, "a", 1, "1", "x,y,z"),
@@ -246,7 +245,7 @@ def test_positions_of_the_international_tables(
     assert coordinates_text(position) == coordinates
 
 
-@EVERY_GROUP
+@in_every_group
 def test_the_padded_table_holds_the_positions(group):
     table, positions = wyckoff_table(), wyckoff_positions(group.number)
     row = group.number
@@ -276,7 +275,7 @@ def test_row_zero_of_the_padded_table_is_a_copy_of_row_one():
     assert table.primitive_multiplicity[1:].sum() == len(table.maps)
 
 
-def test_compiled_code_can_draw_an_orbit_from_the_table():
+def test_compiled_code_can_look_an_orbit_up_in_the_table():
     @jax.jit
     def first_atoms(table, number, letter, coordinates):
         rows = table.first_map[number, letter] + jnp.arange(4)

@@ -2,19 +2,18 @@ import dataclasses
 
 import numpy as np
 import pytest
+from laws import in_every_group
 
 from xrdjax.symmetry import wyckoff_derivation
-from xrdjax.symmetry.space_groups import SPACE_GROUPS, space_group
+from xrdjax.symmetry.space_groups import space_group
 from xrdjax.symmetry.wyckoff import wyckoff_positions
 from xrdjax.symmetry.wyckoff_derivation import (
     derive_maps,
     derive_wyckoff_positions,
 )
 
-EVERY_GROUP = pytest.mark.parametrize("group", SPACE_GROUPS, ids=lambda g: g.number)
 
-
-@EVERY_GROUP
+@in_every_group
 def test_the_stored_table_is_what_the_operations_give(group):
     stored = wyckoff_positions(group.number)
     derived = derive_wyckoff_positions(group)

@@ -57,7 +57,9 @@ def strained_lattice(
 
 
 def exchanged_elements(
-    key: Key[Array, ""], numbers: Int[Array | np.ndarray, " E"], probability: float
+    key: Key[Array, ""],
+    numbers: Int[Array | np.ndarray, " E"],
+    probability: Float[Array, ""] | float,
 ) -> Int[Array, " Z"]:
     """The element that replaces each: one of the given ones, and no two the same.
 

@@ -27,18 +27,24 @@ def reference_operations(
 
 
 @functools.cache
+def _hall_numbers() -> dict[str, int]:
+    """The first of spglib's 530 settings with each Hall symbol."""
+    numbers: dict[str, int] = {}
+    for hall_number in range(1, 531):
+        kind = spglib.get_spacegroup_type(hall_number)
+        if kind is not None:
+            # some versions of spglib write the double prime as "="
+            numbers.setdefault(kind.hall_symbol.replace("=", '"'), hall_number)
+    return numbers
+
+
 def reference_hall_number(number: int) -> int:
     """spglib's number (1 to 530) of the reference setting of a space group.
 
     Raises:
         InputError: the number is not one of 1 to 230.
     """
-    kinds = [spglib.get_spacegroup_type(h) for h in range(1, 531)]
-    # Some versions of spglib write the double prime as "=".
-    symbols = [
-        "" if kind is None else kind.hall_symbol.replace("=", '"') for kind in kinds
-    ]
-    return 1 + symbols.index(space_group(number).hall)
+    return _hall_numbers()[space_group(number).hall]
 
 
 @dataclass(frozen=True, eq=False)
