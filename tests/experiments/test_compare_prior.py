@@ -1,14 +1,19 @@
-"""Traits of known crystals against plain reckoning, and the command as a whole."""
+"""Traits of known crystals against values by hand, and the command as a whole."""
 
 import itertools
 
+import jax
 import numpy as np
 import pytest
+from examples import general_lattice
 from matplotlib.image import imread
 from scipy.stats import ks_2samp
 
-from experiments.compare_prior import largest_gap, main, ordered, table
-from experiments.crystal_traits import Traits, measure, shortest_distance
+from experiments.compare_prior import __main__ as command
+from experiments.compare_prior import crystals as kinds
+from experiments.compare_prior.crystals import ordered, synthetic_structures
+from experiments.compare_prior.table import largest_gap, table
+from experiments.compare_prior.traits import Traits, measure, shortest_distance
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import write_cif
 from xrdjax.crystals.elements import ATOMIC_VOLUMES, atomic_number
@@ -16,6 +21,8 @@ from xrdjax.crystals.structure_types import analyse
 from xrdjax.crystals.textbook import gallery
 from xrdjax.known.splits import split_by_hash
 from xrdjax.prior.file import load_statistics, read_provenance
+from xrdjax.prior.sites import Sites
+from xrdjax.symmetry.wyckoff import wyckoff_positions
 
 KNOWN = ("quartz", "halite", "rutile", "calcite", "spinel", "anatase", "corundum")
 
@@ -53,7 +60,7 @@ def test_the_shortest_distance_does_not_depend_on_the_cell_that_is_chosen(seed):
         assert shortest_distance(cell, inside, inside) == pytest.approx(expected)
 
 
-def test_traits_of_fluorite_are_those_one_counts_by_hand():
+def test_traits_of_fluorite_are_those_counted_by_hand():
     fluorite = gallery("fluorite")
     traits = measure([fluorite, gallery("quartz")])
     calcium, fluorine = atomic_number("Ca"), atomic_number("F")
@@ -99,6 +106,34 @@ def test_what_is_compared_with_itself_does_not_differ():
     assert not Traits(**empty).ratios_of("cubic").size
 
 
+def test_as_many_crystals_are_sampled_as_asked_for_whatever_the_batch(monkeypatch):
+    statistics, groups = load_statistics(), []
+
+    def one_atom_each(key, prior, rows):
+        """In place of the compiled sampling: one iron atom on the general position."""
+        numbers = np.asarray(statistics.space_groups)[rows]
+        groups.extend(numbers.tolist())
+        sites = [
+            Sites(
+                group_row=row,
+                space_group=number,
+                lattice=general_lattice(int(number)),
+                elements=np.array([26, 0]),
+                letters=np.array([len(wyckoff_positions(int(number))) - 1, 0]),
+                coordinates=np.full((2, 3), 0.1),
+            )
+            for row, number in zip(rows.tolist(), numbers, strict=True)
+        ]
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *sites), None
+
+    monkeypatch.setattr(kinds, "sample_crystals", one_atom_each)
+    monkeypatch.setattr(kinds, "_BATCH", 3)
+    structures = synthetic_structures(statistics, count=7, seed=0)
+    assert [s.space_group for s in structures] == groups[:7]
+    assert len(set(groups)) > 1
+    assert {s.formula for s in structures} == {"Fe"}
+
+
 @pytest.fixture
 def crystals(tmp_path):
     folder = tmp_path / "crystals"
@@ -108,7 +143,9 @@ def crystals(tmp_path):
     return folder
 
 
-def test_the_command_compares_what_the_statistics_may_know(crystals, capsys):
+def test_the_command_compares_what_the_statistics_may_know(
+    crystals, monkeypatch, capsys
+):
     provenance = read_provenance()
     analyses = [analyse(gallery(name)) for name in KNOWN]
     out = split_by_hash(
@@ -120,13 +157,27 @@ def test_the_command_compares_what_the_statistics_may_know(crystals, capsys):
         for a, is_out in zip(analyses, out, strict=True)
     )
     assert 2 <= expected < len(KNOWN)
+    # saves compiling the sampling
+    monkeypatch.setattr(
+        command,
+        "synthetic_structures",
+        lambda statistics, count, seed: [gallery("zircon")] * count,
+    )
     figure = crystals.parent / "prior.png"
-    main([f"--crystals={crystals}", f"--out={figure}", "--count=8"])
+    command.main([f"--crystals={crystals}", f"--out={figure}", "--count=8"])
     printed = capsys.readouterr().out
-    assert f"{expected} known crystals, 8 drawn" in printed
+    assert f"{expected} known crystals, 8 synthetic" in printed
     assert "shortest distance" in printed
     pixels = imread(figure)
     assert pixels.shape[0] > 1000 and pixels[..., :3].std() > 0.02
+
+
+def test_a_limit_chooses_at_random_and_keeps_the_order():
+    every = list(range(100))
+    some = command._choose(every, 10, seed=0)
+    assert len(some) == 10 and some == sorted(some)
+    assert some == command._choose(every, 10, seed=0) != command._choose(every, 10, 1)
+    assert command._choose(every, 100, 0) is command._choose(every, None, 0) is every
 
 
 @pytest.mark.parametrize(
@@ -134,12 +185,13 @@ def test_the_command_compares_what_the_statistics_may_know(crystals, capsys):
     [
         ("--crystals=nowhere", "nowhere"),
         ("--count=0", "--count"),
+        ("--limit=0", "--limit"),
         ("--out=nowhere/prior.png", "--out"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(crystals, capsys, option, word):
+def test_bad_flags_are_one_sentence(crystals, capsys, option, word):
     with pytest.raises(SystemExit) as exit_:
-        main([f"--crystals={crystals}", f"--out={crystals}.png", option])
+        command.main([f"--crystals={crystals}", f"--out={crystals}.png", option])
     assert exit_.value.code == 2
     message = capsys.readouterr().err.splitlines()[-1]
     assert message.startswith("error: ") and word in message

@@ -1,4 +1,4 @@
-"""What one can count and measure on a crystal, for comparing many with many others."""
+"""What can be counted and measured on a crystal, to compare many with many others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from xrdjax.crystals.crystal import SAME_ATOM, Structure, expand_sites
 from xrdjax.crystals.elements import ATOMIC_VOLUMES, SYMBOLS
 from xrdjax.crystals.lattices import reciprocal_lattice
+from xrdjax.evaluation.metrics import CRYSTAL_SYSTEMS
 from xrdjax.symmetry.space_groups import space_group
 
 
@@ -70,7 +71,7 @@ def shortest_distance(
         f = positions - atom
         f -= np.round(f)
         squared = np.sum(((f[:, None] + translations[None]) @ lattice) ** 2, axis=-1)
-        # what lies closer than this is the atom itself
+        # closer than this lies only the atom itself
         others = squared[squared >= (SAME_ATOM / 2) ** 2]
         if others.size:
             shortest = min(shortest, float(np.sqrt(others.min())))
@@ -106,3 +107,25 @@ def measure(structures: Sequence[Structure]) -> Traits:
     columns = zip(*map(_traits_of_one, structures), strict=True)
     names = [field.name for field in fields(Traits)]
     return Traits(**{name: np.array(c) for name, c in zip(names, columns, strict=True)})
+
+
+def group_shares(traits: Traits) -> Float[np.ndarray, "231"]:
+    """Share of the crystals in each space group, by its number."""
+    return np.bincount(traits.space_groups, minlength=231) / len(traits.space_groups)
+
+
+def system_shares(traits: Traits) -> Float[np.ndarray, "7"]:
+    """Share of the crystals in each of CRYSTAL_SYSTEMS."""
+    systems = [space_group(n).crystal_system for n in traits.space_groups.tolist()]
+    return np.array([np.mean([s == c for s in systems]) for c in CRYSTAL_SYSTEMS])
+
+
+def element_shares(traits: Traits) -> Float[np.ndarray, " Z"]:
+    """Share of the crystals that hold each element, by atomic number."""
+    return traits.elements.mean(axis=0)
+
+
+def pair_shares(traits: Traits) -> Float[np.ndarray, "Z Z"]:
+    """Share of the crystals that hold both elements; above the diagonal only."""
+    present = traits.elements.astype(float)
+    return np.triu(present.T @ present / len(present), 1)

@@ -1,0 +1,1 @@
+"""Synthetic crystals beside known ones: what the prior keeps, and what it loses."""
