@@ -66,15 +66,19 @@ class SyntheticSource:
         sites, counts = sample_crystals(
             crystal_key, self.prior, group_rows, self.limits
         )
-        batch = measure_crystals(
-            measurement_key,
+        batch = self.measure(measurement_key, sites)
+        return dataclasses.replace(batch, counts=vars(counts) | batch.counts)
+
+    def measure(self, key: Key[Array, ""], sites: Sites) -> Batch:
+        """The patterns of a batch of sampled crystals, each measured once."""
+        return measure_crystals(
+            key,
             describe_sites(sites, self.prior),
             lambda rows, index: place_sites(rows, index, self.prior),
             self.measurement,
             self.capacity,
             self.limits.max_atoms,
         )
-        return dataclasses.replace(batch, counts=vars(counts) | batch.counts)
 
 
 def make_synthetic_source(
