@@ -23,9 +23,7 @@ jaxtyping.install_import_hook(
     "strictness.check",
 )
 
-_SHARED = Path(
-    os.environ.get("XRDJAX_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data")
-)
+_SHARED = Path(os.environ.get("XRDJAX_SHARED_DATA", _ROOT.parent / "shared" / "data"))
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +34,25 @@ def shared_data() -> Path:
             "the development data are absent (set XRDJAX_SHARED_DATA to their folder)"
         )
     return _SHARED
+
+
+@pytest.fixture(scope="session", params=["public", "shared"])
+def collected_cifs(request) -> Path:
+    """CIFs in any setting, with partial occupancies, old tags and other oddities.
+
+    The folder of those in tests/data, and the zip of the development data.
+    """
+    if request.param == "public":
+        return _ROOT / "tests" / "data"
+    return request.getfixturevalue("shared_data") / "cod_cifs.zip"
+
+
+@pytest.fixture(scope="session", params=["public", "shared"])
+def numbered_cifs(request) -> Path:
+    """CIFs that state the number of their space group, nearly all of ordered crystals.
+
+    The folder of the gallery, and the zip of the development data.
+    """
+    if request.param == "public":
+        return _ROOT / "xrdjax" / "crystals" / "data" / "gallery"
+    return request.getfixturevalue("shared_data") / "mp_experimental_cifs.zip"

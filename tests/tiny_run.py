@@ -1,29 +1,28 @@
-"""A run that needs no crystals: python tests/tiny_run.py WORKDIR CACHE."""
+"""A short run of a small ResNet that needs no crystals.
 
+python tests/tiny_run.py WORKDIR CACHE
+"""
+
+import dataclasses
+import shutil
 import sys
+from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 from jax.experimental.compilation_cache import compilation_cache
+from peaks import PeakSource
 from repository import get_config
 
+from xrdjax.prior.file import load_statistics
 from xrdjax.training.loop import train
+from xrdjax.training.state import TrainState
 
 POINTS = 64
-
-
-def draw(key, tables, batch_size):
-    """One peak, whose position tells the label, and noise."""
-    label_key, noise_key = jax.random.split(key)
-    count = len(tables[0].statistics.space_groups)
-    labels = jax.random.randint(label_key, (batch_size,), 0, count)
-    noise = 0.1 * jax.random.uniform(noise_key, (batch_size, POINTS))
-    peaks = jax.nn.one_hot(labels % POINTS, POINTS)
-    counts = {"rejected": jnp.int32(2), "overflow": jnp.int32(0)}
-    return jnp.maximum(peaks, noise), labels, counts
+SOURCE = PeakSource(len(load_statistics().space_groups), POINTS)
 
 
 def tiny_config(**changes):
+    """Its configuration, with changes by their full names."""
     config = get_config("10")
     config.update(
         {
@@ -41,17 +40,44 @@ def tiny_config(**changes):
     return config
 
 
+@dataclasses.dataclass(frozen=True)
+class TinyRun:
+    """A finished run, which no test may change.
+
+    Attributes:
+        workdir: its work directory, with the checkpoints of steps 8 and 12, and that
+            of step 4 if it is the best.
+        state: its last state.
+        cache: folder where its program is found compiled, by this process, whose runs
+            all look there, and by others.
+    """
+
+    workdir: Path
+    state: TrainState
+    cache: Path
+
+    def copy(self, folder: Path) -> Path:
+        """A work directory like the run's, to be changed."""
+        return shutil.copytree(self.workdir, folder / "run")
+
+
+def make_tiny_run(folder: Path) -> TinyRun:
+    """Trains for twelve steps in one go."""
+    cache = folder / "cache"
+    config = tiny_config(compilation_cache=str(cache))
+    state = train(config, folder / "run", SOURCE)
+    return TinyRun(folder / "run", state, cache)
+
+
 def forget_compilation_cache():
-    """Else JAX would use the folder of the first run for all runs of the process."""
+    """Else JAX would use the folder of the first run for the rest of the process."""
     jax.config.update("jax_compilation_cache_dir", None)
     compilation_cache.reset_cache()
 
 
-# One step a call: the same compiled program whatever is done between the steps.
-STEPS = {"steps": 16, "steps_per_call": 1, "evaluation.validation": 0}
+# Every call writes a checkpoint, so that a kill often meets a half-written one.
+LONG = {"steps": 32, "checkpoint_every": 2}
 
 if __name__ == "__main__":
     workdir, cache = sys.argv[1:]
-    # Every step writes a checkpoint, so that a kill often meets a half-written one.
-    config = tiny_config(compilation_cache=cache, checkpoint_every=1, **STEPS)
-    train(config, workdir, draw)
+    train(tiny_config(compilation_cache=cache, **LONG), workdir, SOURCE)

@@ -1,9 +1,9 @@
 """A convolution whose gradients are fast inside compiled loops on the CPU.
 
-XLA's CPU compiler brings a convolution into the form that its fast kernels take
-only outside of loops (jax issue 12868). The gradients that JAX derives lack that
-form, and are twenty times slower in a loop over training steps. Here they are
-written in it: channels last, kernels as (width, in, out), no swapped axes.
+XLA's CPU compiler converts a convolution to the layout of its fast kernels only
+outside of loops (jax issue 12868). The gradients that JAX derives have another layout,
+and are twenty times slower in a loop over training steps. Here they are written in the
+fast layout: channels last, kernels as (width, in, out), no swapped axes.
 """
 
 from collections.abc import Callable, Sequence
@@ -55,7 +55,7 @@ def _forward(x, kernel, stride, padding):
 def _backward(stride, padding, saved, gradient):
     x, kernel = saved
     width, size, outputs = x.shape[1], kernel.shape[0], gradient.shape[1]
-    # the barriers keep the compiler from undoing the change of axes
+    # the barriers keep the compiler from undoing the transpositions
     turned = lax.optimization_barrier(kernel[::-1].transpose(0, 2, 1))
     # points at the end that no output reaches get a gradient of zero
     reach = stride * (outputs - 1) + size
@@ -99,7 +99,7 @@ def conv_general_dilated(
 
 
 def convolution_of_backend() -> Callable[..., Array]:
-    """The convolution for nn.Conv on the default backend; all give the same."""
+    """The fastest convolution for nn.Conv on the default backend; all are equal."""
     on_cpu = jax.default_backend() == "cpu"
     return conv_general_dilated if on_cpu else lax.conv_general_dilated
 
@@ -114,9 +114,9 @@ def convolve_in_blocks(
     """A convolution of stride s as one of stride 1 over blocks of s points.
 
     y[v] = sum_j sum_r x[s (v + j) + r - padding[0]] kernel[s j + r], r < s, where the
-    points of a block are channels. The same sum, but its gradient by x does not go
-    through s - 1 zeros for every point: with kernels of 100 and 50 points and strides
-    of 5, training steps are five times faster on a CPU.
+    points of a block are channels. It is the same sum, but its gradient by x does not
+    visit s - 1 zeros for every point: with kernels of 100 and 50 points and strides of
+    5, training steps are five times faster on a CPU.
 
     Called as flax's nn.Conv calls lax.conv_general_dilated.
     """
@@ -130,7 +130,7 @@ def convolve_in_blocks(
     outputs = (width + before + after - size) // stride + 1
     taps = -(-size // stride)
     points = (outputs + taps - 1) * stride
-    # past the reach of the last output the kernel is zero, or there is none
+    # beyond the last output's reach, points are cut off or meet a kernel of zeros
     missing = max(points - before - width, 0)
     x = jnp.pad(inputs, ((0, 0), (before, missing), (0, 0)))[:, :points]
     blocks = x.reshape(x.shape[0], -1, stride * x.shape[2])

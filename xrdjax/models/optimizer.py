@@ -18,29 +18,23 @@ def make_optimizer(
     *,
     steps: int,
 ) -> optax.GradientTransformation:
-    """What turns gradients into updates.
+    """The transformation of gradients into updates.
 
     Args:
         kind: "adam", or "muon", which makes the updates of matrices orthogonal (Jordan
             et al., 2024, kellerjordan.github.io/posts/muon) and leaves the rest to
-            Adam, with Nesterov's momentum (Dozat, 2016) as its own.
+            Adam with Nesterov momentum (Dozat, 2016), which Muon has too.
         learning_rate: after the warm-up; the same for both, as the updates of Muon
             are scaled to the size of Adam's (Liu et al., arXiv 2502.16982).
         schedule: "halve" or "cosine", which falls to zero at the last step.
         halve_every_steps: of "halve".
-        warmup_steps: in which the learning rate rises from zero.
-        b1, b2, eps: of Adam; eps is Muon's too, added to the norm that it divides by.
+        warmup_steps: number of steps in which the learning rate rises from zero.
+        b1, b2, eps: of Adam; Muon adds eps to the norm that it divides by.
         steps: of the whole run.
     """
-    if schedule == "cosine":
-        rate = optax.cosine_decay_schedule(learning_rate, max(1, steps - warmup_steps))
-    else:
-        rate = optax.exponential_decay(
-            learning_rate, halve_every_steps, decay_rate=0.5, staircase=True
-        )
-    if warmup_steps:
-        rise = optax.linear_schedule(0.0, learning_rate, warmup_steps)
-        rate = optax.join_schedules([rise, rate], [warmup_steps])
+    rate = _learning_rate(
+        learning_rate, schedule, halve_every_steps, warmup_steps, steps
+    )
     if kind == "adam":
         return optax.adam(rate, b1=b1, b2=b2, eps=eps)
     return optax.contrib.muon(
@@ -54,10 +48,26 @@ def make_optimizer(
     )
 
 
-def _matrices(params: Any) -> Any:
-    """The kernels that map many inputs to outputs, and along which axes they do.
+def _learning_rate(
+    peak: float, schedule: str, halve_every_steps: int, warmup_steps: int, steps: int
+) -> optax.Schedule:
+    """Learning rate by step; see `make_optimizer`."""
+    if schedule == "cosine":
+        rate = optax.cosine_decay_schedule(peak, max(1, steps - warmup_steps))
+    else:
+        rate = optax.exponential_decay(
+            peak, halve_every_steps, decay_rate=0.5, staircase=True
+        )
+    if not warmup_steps:
+        return rate
+    rise = optax.linear_schedule(0.0, peak, warmup_steps)
+    return optax.join_schedules([rise, rate], [warmup_steps])
 
-    A convolution over several points of one channel, the first one, is left to Adam.
+
+def _matrices(params: Any) -> Any:
+    """Which kernels Muon takes, and which of their axes are inputs and outputs.
+
+    The first convolution, whose input has one channel, is left to Adam.
     """
 
     def axes(leaf: Any) -> optax.contrib.MuonDimensionNumbers | None:

@@ -1,4 +1,4 @@
-"""Parameters of a network: made at random, counted, written to files and read."""
+"""Parameters of a network: initialised, counted, written to files and read."""
 
 import math
 from functools import partial
@@ -18,31 +18,31 @@ from xrdjax.files import read_npz, write_npz
 
 MAX_BYTES = 20_000_000  # of a file of weights
 
-# Standard deviation of a normal distribution cut off at two of its own.
+# Standard deviation of a standard normal distribution truncated at -2 and 2.
 _TRUNCATED_STD = 0.87962566
 
 
 @partial(jax.jit, static_argnums=(1, 2))
 def init_params(key: Array, model: nn.Module, points: int) -> dict[str, Any]:
-    """Random parameters of a model that reads diffractograms of so many points.
+    """Random parameters of a model, distributed as those of `model.init`.
 
-    As those of `model.init`: kernels from a normal distribution of variance 1 / fan-in
-    that is cut off at two standard deviations, scales one, biases zero. They are all
-    cut from one draw, as a draw for each of a hundred kernels compiles for a minute.
+    Kernels are normal with variance 1 / fan-in, truncated at two standard deviations;
+    scales are one, biases zero. All kernels are cut from one array of random numbers,
+    as one call for each of a hundred kernels would compile for a minute.
 
     Args:
         key: random key.
         model: the network.
-        points: number of points T of a diffractogram.
+        points: number of points T of a pattern.
     """
     shapes = jax.eval_shape(model.init, key, jnp.zeros((1, points)))["params"]
     sizes = [x.size for x in jax.tree.leaves(shapes) if x.ndim > 1]
     normal = jax.random.truncated_normal(key, -2, 2, (sum(sizes),)) / _TRUNCATED_STD
-    draws = iter(jnp.split(normal, list(accumulate(sizes))[:-1]))
+    kernels = iter(jnp.split(normal, list(accumulate(sizes))[:-1]))
 
     def leaf(path: tuple[Any, ...], x: jax.ShapeDtypeStruct) -> Array:
         if x.ndim > 1:
-            return next(draws).reshape(x.shape) / math.sqrt(math.prod(x.shape[:-1]))
+            return next(kernels).reshape(x.shape) / math.sqrt(math.prod(x.shape[:-1]))
         return jnp.full(x.shape, 1 if path[-1].key == "scale" else 0, x.dtype)
 
     return jax.tree.map_with_path(leaf, shapes)
@@ -54,7 +54,7 @@ def parameter_count(params: dict[str, Any]) -> int:
 
 
 def parameter_shapes(model: nn.Module, points: int) -> dict[str, Any]:
-    """Shapes and types of the parameters of a model, without making them."""
+    """Shapes and types of the parameters of a model, without computing them."""
     return jax.eval_shape(
         lambda key: init_params(key, model, points), jax.random.key(0)
     )
@@ -63,15 +63,15 @@ def parameter_shapes(model: nn.Module, points: int) -> dict[str, Any]:
 def write_weights(
     path: Path, params: dict[str, Any], others: dict[str, np.ndarray]
 ) -> None:
-    """Writes parameters in float16, by their paths, to a compressed file.
+    """Writes parameters in float16, named by their paths, to a compressed file.
 
-    float16 rounds a weight by 2^-11 of it at most, down to 6e-5; smaller weights are
-    rounded by 3e-8.
+    The relative rounding error of a weight is at most 2^-11 down to 6e-5; below, the
+    error is at most 3e-8.
 
     Args:
         path: file to write, .npz.
         params: of a network.
-        others: arrays that are written as they are; no parameter has their names.
+        others: arrays that are written as they are, by names that no parameter has.
 
     Raises:
         InputError: a weight is beyond float16, or the file is larger than 20 MB.
@@ -106,7 +106,7 @@ def read_weights(
         others: names of the other arrays.
 
     Raises:
-        InputError: no such file, damaged, or the weights of another network.
+        InputError: no such file, it is damaged, or holds another network's weights.
     """
     hint = "install xrdjax again, or export the weights again"
     stored = read_npz(path, None, "weights", hint)

@@ -1,8 +1,8 @@
 """The convolutional networks of Park et al. (2017), which ResNets are compared with.
 
 Park et al., IUCrJ 4 (2017) 486: three convolutions with mean pooling and two hidden
-linear layers. They gave one network for crystal systems, one for extinction groups and
-one for space groups; Schopmans et al., Digital Discovery 2 (2023) 1414, trained all
+linear layers. They proposed one network for crystal systems, one for extinction groups
+and one for space groups; Schopmans et al., Digital Discovery 2 (2023) 1414, trained all
 three on space groups, as the small, the medium and the large one.
 """
 
@@ -24,10 +24,10 @@ SIZES: dict[str, tuple[int, tuple[int, int]]] = {
 
 # Points and stride of each convolution, points and stride of the pooling after it.
 _STAGES = (((100, 5), (3, 2)), ((50, 5), (3, 3)), ((25, 2), (3, 3)))
-# Shares of what is dropped after convolutions and after linear layers.
+# Dropout rates after convolutions and after linear layers.
 _CONVOLUTION_DROPOUT, _LINEAR_DROPOUT = 0.3, 0.5
 
-# Fewer leave nothing for the last pooling: 711, 143, 71, 15, 5, 3, 1.
+# With fewer, nothing is left for the last pooling: 711, 143, 71, 15, 5, 3, 1.
 LEAST_POINTS = 711
 
 
@@ -38,7 +38,7 @@ class ParkCNN(nn.Module):
         outputs: number of classes K.
         width: channels of each convolution.
         hidden: sizes of the two hidden linear layers.
-        dropout: whether training drops 0.3 of the maps' and 0.5 of the hidden values.
+        dropout: whether training drops 0.3 of the maps and 0.5 of the hidden values.
         dtype: type of the computation; parameters are always float32.
     """
 
@@ -55,7 +55,7 @@ class ParkCNN(nn.Module):
         """Logits of each class.
 
         Args:
-            inputs: [B, T] diffractograms from `preprocess`, T at least LEAST_POINTS.
+            inputs: [B, T] patterns from `preprocess`, T at least LEAST_POINTS.
             train: drops values at random, by the key "dropout" of `rngs`.
 
         Returns:
@@ -81,12 +81,12 @@ class ParkCNN(nn.Module):
         x = x.reshape(x.shape[0], -1)
         for size in self.hidden:
             x = drop(nn.relu(nn.Dense(size, dtype=self.dtype)(x)), _LINEAR_DROPOUT)
-        # The logits meet a logarithm: they stay float32.
+        # float32, as the loss takes their logarithm
         return nn.Dense(self.outputs, dtype=jnp.float32)(x)
 
 
 def park_cnn(
-    size: str,
+    size: str | int,
     outputs: int,
     points: int,
     width: int | None = None,
@@ -98,8 +98,8 @@ def park_cnn(
     Args:
         size: "small", "medium" or "large".
         outputs: number of classes.
-        points: of the diffractograms that it will read.
-        width: channels of the convolutions; as published without it.
+        points: number of points T of a pattern.
+        width: channels of the convolutions; by default as published.
         dropout: whether training drops values.
         dtype: type of the computation, float32 or bfloat16.
 
@@ -112,8 +112,8 @@ def park_cnn(
         )
     if points < LEAST_POINTS:
         raise InputError(
-            f"{points} points are too few for Park's CNN, whose strides leave nothing "
-            f"of them: give at least {LEAST_POINTS}"
+            f"{points} points are too few for Park's CNN, whose strides reduce them to "
+            f"none: give at least {LEAST_POINTS}"
         )
     published, hidden = SIZES[size]
     width = published if width is None else width

@@ -1,11 +1,10 @@
-"""Residual networks that read a powder diffractogram and name its space group.
+"""Residual networks that recognise the space group of a powder pattern.
 
 The networks of Schopmans, Reiser and Friederich, Digital Discovery 2 (2023) 1414
 (doi 10.1039/D3DD00071K): the ResNets of He et al. (2016) in one dimension, where a
 3 x 3 kernel becomes one of 9 points and a stride of 2 x 2 one of 4, with group
-normalisation (batch normalisation was unstable), a flattened last map (the position
-of a peak is what counts, so nothing is pooled) and a linear layer of 256 before the
-output.
+normalisation (batch normalisation was unstable), a flattened last map (no pooling, as
+the positions of peaks matter) and a linear layer of 256 units before the output.
 """
 
 from collections.abc import Sequence
@@ -37,8 +36,8 @@ class ResNet(nn.Module):
 
     Attributes:
         stage_sizes: blocks in each stage; every stage doubles the channels.
-        bottleneck: blocks of kernels 1, 9, 1 with four times as many channels at
-            their end, instead of 9, 9.
+        bottleneck: blocks of kernels 1, 9, 1, the last with four times as many
+            channels, instead of 9, 9.
         outputs: number of classes K.
         width: channels of the first stage.
         groups: groups of each group normalisation; divides width.
@@ -59,8 +58,8 @@ class ResNet(nn.Module):
         """Logits of each class.
 
         Args:
-            inputs: [B, T] diffractograms from `preprocess`.
-            train: taken as all networks take it; nothing here depends on it.
+            inputs: [B, T] patterns from `preprocess`.
+            train: ignored; all networks take it.
 
         Returns:
             [B, K] float32 logits.
@@ -87,7 +86,7 @@ class ResNet(nn.Module):
                 x = block(x, channels, stride, i == 0, conv, norm)
         x = x.reshape(x.shape[0], -1)
         x = nn.Dense(256, dtype=self.dtype)(x)
-        # The logits meet a logarithm: they stay float32.
+        # float32, as the loss takes their logarithm
         return nn.Dense(self.outputs, dtype=jnp.float32)(x)
 
 
@@ -109,7 +108,7 @@ def _bottleneck_block(x, channels, stride, project, conv, norm):
 
 
 def resnet(
-    size: int,
+    size: int | str,
     outputs: int,
     width: int = 64,
     groups: int = 32,

@@ -24,7 +24,7 @@ def initial_keys(seed: int) -> tuple[Key[Array, ""], Key[Array, ""]]:
 
 
 def step_key(
-    training: Key[Array, ""], step: Array, device: Array | int
+    training: Key[Array, ""], step: Array | int, device: Array | int
 ) -> Key[Array, ""]:
     """Key of the crystals and measurements of one step on one device."""
     return jax.random.fold_in(jax.random.fold_in(training, step), device)

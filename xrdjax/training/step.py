@@ -92,14 +92,13 @@ def _train_step(
 ) -> tuple[TrainState, dict[str, Array]]:
     """The state after one step, and its loss, accuracy and whether it was skipped."""
     loss, accuracy, gradients = _loss_and_gradients(learner, state, batch)
-    updates, opt_state = learner.optimizer.update(
-        gradients, state.opt_state, state.params
-    )
-    updated = dataclasses.replace(
-        state,
-        params=optax.apply_updates(state.params, updates),
-        opt_state=opt_state,
-    )
+    # optax raises floats to the power of counts, which strict promotion forbids
+    with jax.numpy_dtype_promotion("standard"):
+        updates, opt_state = learner.optimizer.update(
+            gradients, state.opt_state, state.params
+        )
+    params = optax.apply_updates(state.params, updates)
+    updated = dataclasses.replace(state, params=params, opt_state=opt_state)
     finite = _are_finite(loss, gradients)
     state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), updated, state)
     state = dataclasses.replace(state, step=state.step + 1)
