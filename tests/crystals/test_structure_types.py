@@ -3,11 +3,11 @@
 import dataclasses
 import itertools
 import math
-import zipfile
 
 import numpy as np
 import pytest
 from laws import for_each, in_every_group
+from published import cif_texts
 
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import read_text
@@ -449,17 +449,17 @@ def test_what_cannot_be_analysed_is_named_and_the_others_are_analysed():
     assert "symprec" in failures[0].reason
 
 
-def _sample(path, stride):
-    """Every so manieth crystal of a zip of CIFs."""
-    with zipfile.ZipFile(path) as archive:
-        names = sorted(n for n in archive.namelist() if n.endswith(".cif"))[::stride]
-        return [s for n in names for s in read_text(archive.read(n), n).structures]
+def _sample(path, every):
+    """One in so many of the crystals of a folder or zip."""
+    texts = cif_texts(path, every)
+    return [s for name, text in texts.items() for s in read_text(text, name).structures]
 
 
-def test_known_crystals_have_the_group_that_their_files_say(shared_data):
-    structures = _sample(shared_data / "mp_experimental_cifs.zip", 130)
+def test_atoms_have_the_group_that_their_files_state(numbered_cifs):
+    every = {"gallery": 1, "mp_experimental_cifs.zip": 130}[numbered_cifs.name]
+    structures = _sample(numbered_cifs, every)
     analyses, failures = analyse_all(structures)
-    assert len(structures) == len(analyses) > 200
+    assert len(structures) == len(analyses) > 100
     assert not failures
     for structure, analysis in zip(structures, analyses, strict=True):
         assert analysis.space_group == structure.space_group
@@ -470,14 +470,15 @@ def test_known_crystals_have_the_group_that_their_files_say(shared_data):
         )
 
 
-def test_crystals_as_they_come_have_their_group_or_more_symmetry(shared_data):
-    structures = _sample(shared_data / "cod_cifs.zip", 4)
+def test_all_but_few_files_of_any_kind_state_the_full_symmetry(collected_cifs):
+    every = {"data": 1, "cod_cifs.zip": 4}[collected_cifs.name]
+    structures = _sample(collected_cifs, every)
     analyses, failures = analyse_all(structures)
-    assert len(structures) == len(analyses) > 100
+    assert len(structures) == len(analyses) >= 16
     assert not failures
     same = [
         analysis.space_group == structure.space_group
         for structure, analysis in zip(structures, analyses, strict=True)
     ]
-    # all but few hand-typed files that state too little symmetry
+    # a few hand-typed files state too little
     assert np.mean(same) > 0.95
