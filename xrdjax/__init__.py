@@ -16,7 +16,8 @@ from xrdjax.instrument.grid import TwoThetaGrid
 from xrdjax.instrument.instrument import Instrument, InstrumentRanges, make_instrument
 from xrdjax.instrument.measurement import Measurement, make_measurement, peaks_for
 from xrdjax.instrument.specimen import Specimen, SpecimenRanges, make_specimen
-from xrdjax.measured.text import read_pattern, resample
+from xrdjax.measured.resampling import resample
+from xrdjax.measured.text import read_pattern
 from xrdjax.patterns.structures import patterns_of_structures
 from xrdjax.patterns.synthetic import make_synthetic_source
 from xrdjax.prior.file import load_statistics

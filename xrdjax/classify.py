@@ -13,7 +13,8 @@ import numpy as np
 
 from xrdjax.errors import exit_on_input_error
 from xrdjax.evaluation.predict import classify_patterns, grid_deg, most_probable
-from xrdjax.measured.text import read_pattern, resample
+from xrdjax.measured.resampling import resample
+from xrdjax.measured.text import read_pattern
 from xrdjax.run import add_network_flags, load_network
 from xrdjax.symmetry.space_groups import space_group
 

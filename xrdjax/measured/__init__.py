@@ -1,1 +1,1 @@
-"""Measured powder patterns: files, background, the network's grid."""
+"""Measured powder patterns: text files, background, the network's grid."""

@@ -1,0 +1,57 @@
+"""From the angles of a measurement to those that a network reads."""
+
+import numpy as np
+from jaxtyping import Float
+
+from xrdjax.errors import InputError
+from xrdjax.measured.background import estimate_background
+
+# Share of the grid that must have been measured.
+_LEAST_MEASURED = 0.5
+# Height of the highest peak above the background, of the maximum; less is rounding.
+_LEAST_HEIGHT = 1e-6
+
+
+def resample(
+    two_theta: Float[np.ndarray, " R"],
+    intensity: Float[np.ndarray, " R"],
+    grid_deg: Float[np.ndarray, " T"],
+    subtract_background: bool = False,
+) -> Float[np.ndarray, " T"]:
+    """A measured pattern on the network's grid, divided by its maximum there.
+
+    Linear interpolation; zero where nothing was measured.
+
+    Args:
+        two_theta: [R] degrees, increasing.
+        intensity: [R] not negative.
+        grid_deg: [T] two theta of the grid, degrees, evenly spaced.
+        subtract_background: whether to subtract `estimate_background` first, because
+            a network that was trained on simulated patterns has seen none.
+
+    Raises:
+        InputError: less than half of the grid was measured, or nothing is left there.
+    """
+    inside = (grid_deg >= two_theta[0]) & (grid_deg <= two_theta[-1])
+    if inside.mean() < _LEAST_MEASURED:
+        raise InputError(
+            f"the pattern was measured from {two_theta[0]:g} to {two_theta[-1]:g} "
+            f"degrees, expected at least half of {grid_deg[0]:g} to {grid_deg[-1]:g} "
+            "degrees: measure the rest, or convert the first column to two theta"
+        )
+    values = np.zeros(len(grid_deg))
+    values[inside] = measured = np.interp(grid_deg[inside], two_theta, intensity)
+    if not measured.any():
+        raise InputError(
+            f"the pattern is zero everywhere from {grid_deg[0]:g} to {grid_deg[-1]:g} "
+            "degrees: check its columns"
+        )
+    if subtract_background:
+        background = estimate_background(grid_deg[inside], measured)
+        values[inside] = np.maximum(measured - background, 0.0)
+        if values.max() < _LEAST_HEIGHT * measured.max():
+            raise InputError(
+                "the pattern is nothing but background, expected peaks: check its "
+                "columns, or keep the background"
+            )
+    return (values / values.max()).astype(np.float32)
