@@ -1,5 +1,6 @@
 """The benchmark's stopwatch, its crystals and its command, on tiny work."""
 
+import itertools
 import json
 import time
 
@@ -8,17 +9,25 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from xrdjax.instrument.diffractometer import PAPER_DIFFRACTOMETER
 
-from experiments import throughput
-from experiments.crystal_scaling import CELLS, general_sites, slope
-from experiments.generator_stages import Bench, place, reflect
-from experiments.other_programs import time_pymatgen, time_pyxtal
-from experiments.stopwatch import Timing, measure, peak_resident_mib, time_runs
-from experiments.throughput import compare, main, table
-from experiments.throughput_figure import STAGES, draw_throughput
+from experiments.throughput import __main__ as command
+from experiments.throughput.benchmark import compare
+from experiments.throughput.figure import STAGES, plot_throughput
+from experiments.throughput.other_programs import time_pymatgen, time_pyxtal
+from experiments.throughput.scaling import CELLS, general_sites, slope
+from experiments.throughput.stages import place, reflect
+from experiments.throughput.stopwatch import (
+    Timing,
+    measure,
+    peak_resident_mib,
+    time_runs,
+)
+from experiments.throughput.table import table
+from experiments.throughput.training import GivenSource, forward_operations
 from xrdjax.crystals.textbook import gallery
-from xrdjax.diffraction.reflections import find_reflections
+from xrdjax.patterns.batch import Source
+from xrdjax.patterns.synthetic import make_synthetic_source
+from xrdjax.prior.prior import Limits
 from xrdjax.prior.sites import sites_to_crystal, sites_to_structure
 
 PARTS = (*STAGES, "simulate_sites", "synthetic_patterns")
@@ -99,7 +108,7 @@ def test_compilation_is_measured_apart():
     assert timing.median_s < 0.1
 
 
-def test_a_function_that_uses_up_its_argument_goes_on_from_its_result():
+def test_a_function_that_donates_its_argument_continues_from_its_result():
     counting = jax.jit(lambda state, step: (state + step, 2), donate_argnums=0)
     timing = measure(counting, [(jnp.zeros(5), 1.0)], repeats=4, donate=True)
     assert len(timing.wall_s) == 4
@@ -141,27 +150,61 @@ def test_crystals_of_a_scaling_have_the_asked_volume_and_atoms(number, order):
     assert not np.allclose(sites.coordinates[0], sites.coordinates[1])
 
 
-def test_stages_do_the_work_that_their_names_say():
-    bench = Bench(batch=2, repeats=1)
-    prior, _ = bench.tables()
+def present_reflections(structure, s_range):
+    """Number of reflections in a range of 1/d, counted one by one."""
+    reciprocal = np.linalg.inv(structure.lattice).T
+    limits = np.floor(s_range[1] * np.linalg.norm(structure.lattice, axis=1))
+    box = [range(int(-n), int(n) + 1) for n in limits]
+    miller = np.array(list(itertools.product(*box)))
+    s = np.linalg.norm(miller @ reciprocal, axis=1)
+    miller = miller[(s >= s_range[0]) & (s <= s_range[1])]
+    absent = np.zeros(len(miller), bool)
+    for rotation, translation in zip(
+        structure.rotations, structure.translations, strict=True
+    ):
+        fixed = np.all(miller @ rotation == miller, axis=1)
+        phase = miller @ translation
+        absent |= fixed & (np.abs(phase - np.round(phase)) > 1e-6)
+    return np.sum(~absent)
+
+
+def test_stages_do_the_work_that_their_names_state():
+    limits = Limits(max_volume=400.0, max_sites=4, max_atoms=64)
+    source = make_synthetic_source(limits=limits)
     sites = general_sites(62, count=3, volume=300.0, copies=2, max_sites=4)
-    placed, found = place(sites, prior, bench), reflect(sites, prior, bench)
+    instruments, _ = source.measurement.sample(jax.random.key(0), 2)
+    placed = jax.jit(place)(sites, source)
+    multiplicities, _ = jax.jit(reflect)(sites, instruments, source)
     for i in range(2):
         one = jax.tree.map(lambda x, i=i: x[i], sites)
-        crystal = sites_to_crystal(one, prior, max_atoms=64)
+        crystal = sites_to_crystal(one, source.prior, max_atoms=64)
         inside = crystal.elements > 0
-        expected = float(jnp.sum(crystal.positions[inside]) + crystal.elements.sum())
+        expected = float(crystal.positions[inside].sum()) + int(crystal.elements.sum())
         assert float(placed[i]) == pytest.approx(expected, rel=1e-5)
-        lines = find_reflections(crystal, PAPER_DIFFRACTOMETER.s_range, size=1024)
-        expected = float(jnp.sum(lines.keys) + jnp.sum(lines.multiplicity))
-        assert float(found[i]) == pytest.approx(expected, rel=1e-6)
+        u_range = np.array(source.measurement.grid.u_range)
+        expected = present_reflections(sites_to_structure(one, "x"), u_range / 1.5406)
+        assert int(multiplicities[i]) == expected
+
+
+def test_given_patterns_are_a_source_and_cost_nothing():
+    given = GivenSource(np.ones((4, 8), np.float32), np.arange(4))
+    assert isinstance(given, Source)
+    batch = given.sample(jax.random.key(0), 4)
+    assert batch.patterns is given.patterns and batch.counts == {}
+    assert batch.targets.group_rows is given.group_rows
+
+
+def test_a_matrix_product_has_two_operations_for_each_multiplication():
+    matrix = jax.ShapeDtypeStruct((20, 20), jnp.float32)
+    assert forward_operations(jnp.matmul, matrix, matrix) == 2 * 20**3
 
 
 @pytest.mark.filterwarnings("ignore")  # what the other programs deprecate
 def test_other_programs_are_given_crystals_that_they_can_take(monkeypatch):
-    monkeypatch.setattr("experiments.other_programs.pin", lambda count: None)
+    module = "experiments.throughput.other_programs"
+    monkeypatch.setattr(f"{module}.pin", lambda count: None)
     crystals = [gallery("halite"), gallery("rutile")]
-    peaks = time_pymatgen(crystals, PAPER_DIFFRACTOMETER)
+    peaks = time_pymatgen(crystals, 1.5406, (5.0, 90.0))
     assert peaks["crystals"] == 2
     assert 0 < peaks["median_ms"] <= peaks["longest_ms"] < 1000 * peaks["seconds"]
     random = time_pyxtal(crystals, limit_s=10)
@@ -198,9 +241,9 @@ def test_the_table_holds_every_stage_and_every_comparison(numbers):
     assert "patterns: 62 / s, 225,000 / h" in lines
 
 
-def test_a_figure_is_drawn_with_and_without_a_comparison(numbers, tmp_path):
+def test_a_figure_is_plotted_with_and_without_a_comparison(numbers, tmp_path):
     for name in ("with", "without"):
-        draw_throughput(numbers, tmp_path / f"{name}.png")
+        plot_throughput(numbers, tmp_path / f"{name}.png")
         assert imread(tmp_path / f"{name}.png").std() > 0.05
         numbers = {key: numbers[key] for key in numbers if key != "comparison"}
 
@@ -212,10 +255,10 @@ def test_the_command_writes_what_it_measured(numbers, tmp_path, monkeypatch, cap
         asked.append((bench.batch, bench.repeats, with_others))
         return numbers
 
-    monkeypatch.setattr(throughput, "benchmark", benchmark)
+    monkeypatch.setattr(command, "benchmark", benchmark)
     out, figure = tmp_path / "numbers.json", tmp_path / "figure.png"
     arguments = ["--batch=4", "--repeats=3", f"--out={out}", f"--figure={figure}"]
-    main([*arguments, "--compare"])
+    command.main([*arguments, "--compare"])
     assert asked == [(4, 3, True)]
     assert json.loads(out.read_text()) == json.loads(json.dumps(numbers))
     assert figure.exists()
@@ -233,6 +276,6 @@ def test_the_command_writes_what_it_measured(numbers, tmp_path, monkeypatch, cap
 )
 def test_bad_flags_are_one_sentence(argument, words, capsys):
     with pytest.raises(SystemExit) as stopped:
-        main([argument])
+        command.main([argument])
     assert stopped.value.code == 2
     assert words in capsys.readouterr().err

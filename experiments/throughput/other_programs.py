@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.stopwatch import pin
+from experiments.throughput.stopwatch import pin
 from xrdjax.crystals.crystal import Structure, expand_sites
 from xrdjax.crystals.elements import SYMBOLS
-from xrdjax.instrument.diffractometer import Diffractometer
 
 
 class _TooLong(Exception):
@@ -52,28 +51,28 @@ def _summary(seconds: Sequence[float], **more: Any) -> dict[str, Any]:
 
 
 def time_pymatgen(
-    structures: Sequence[Structure], diffractometer: Diffractometer
+    structures: Sequence[Structure], wavelength: float, ends_deg: tuple[float, float]
 ) -> dict[str, Any]:
     """Times the peak lists of pymatgen's XRDCalculator, its pattern without a profile.
 
     Args:
         structures: crystals, whose conventional cells pymatgen gets.
-        diffractometer: wavelength and range.
+        wavelength: angstrom.
+        ends_deg: first and last angle 2 theta, degrees.
     """
     pin(1)
     from pymatgen.analysis.diffraction.xrd import XRDCalculator
     from pymatgen.core import Lattice
     from pymatgen.core import Structure as Cell
 
-    calculator = XRDCalculator(diffractometer.wavelength)
-    ends = (diffractometer.two_theta_min_deg, diffractometer.two_theta_max_deg)
+    calculator = XRDCalculator(wavelength)
     seconds = []
     for structure in structures:
         positions, site = expand_sites(structure)
         symbols = [SYMBOLS[z] for z in structure.elements[site]]
         cell = Cell(Lattice(structure.lattice), symbols, positions)
         began = time.perf_counter()
-        calculator.get_pattern(cell, two_theta_range=ends)
+        calculator.get_pattern(cell, two_theta_range=ends_deg)
         seconds.append(time.perf_counter() - began)
     return _summary(seconds)
 
@@ -81,11 +80,11 @@ def time_pymatgen(
 def time_pyxtal(structures: Sequence[Structure], limit_s: int) -> dict[str, Any]:
     """Times PyXtal's random crystals of the groups and compositions of given ones.
 
-    Unlike this program, PyXtal keeps atoms at a distance and draws until they are.
+    Unlike this program, PyXtal keeps atoms at a distance, and samples until they are.
 
     Args:
         structures: crystals whose group and atoms in the conventional cell are asked.
-        limit_s: seconds after which a crystal is given up; they count.
+        limit_s: seconds after which a crystal is abandoned; they count.
     """
     pin(1)
     with warnings.catch_warnings():

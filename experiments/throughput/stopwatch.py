@@ -36,7 +36,7 @@ class Timing:
         """Numbers for a file.
 
         Args:
-            members: crystals (or diffractograms) of one repeat.
+            members: crystals (or patterns) of one repeat.
         """
         return dataclasses.asdict(self) | {
             "members": members,

@@ -1,16 +1,14 @@
 """Seconds for a crystal against the volume of its cell and its number of sites."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from xrdjax.patterns.pipeline import simulate_sites
 
-from experiments.generator_stages import Bench
-from experiments.stopwatch import time_runs
+from experiments.throughput.stages import SEED, Bench, simulate_sites
+from experiments.throughput.stopwatch import time_runs
 from xrdjax.crystals.asymmetric_unit import lattice_from_cell
 from xrdjax.prior.sites import Sites
 from xrdjax.symmetry.space_groups import space_group
@@ -64,46 +62,43 @@ def slope(x: Sequence[float], y: Sequence[float]) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
+def _curve(
+    number: int, against: str, x: Sequence[int], ms_each: list[float]
+) -> dict[str, Any]:
+    return {
+        "group": number,
+        "symbol": space_group(number).hermann_mauguin,
+        "against": against,
+        "x": list(x),
+        "ms_each": ms_each,
+        "slope": slope(x, ms_each),
+        "last_slope": slope(x[-3:], ms_each[-3:]),
+    }
+
+
 def time_scaling(
     bench: Bench, volumes: Sequence[int] = VOLUMES, counts: Sequence[int] = SITES
 ) -> list[dict[str, Any]]:
-    """Curves of milliseconds a crystal, from placed sites to the pattern.
+    """Curves of milliseconds a crystal, from occupied sites to the pattern.
 
     A chunk holds equal crystals, so that none waits for another. The exponent is
     given for the whole curve and for its last three points, where what every
     crystal costs (the profile) matters less.
     """
-    prior, grid = bench.tables()
-    chunk = bench.simulation.chunk_of(256)
-    simulate = jax.jit(
-        functools.partial(
-            simulate_sites, simulation=bench.simulation, limits=bench.limits
-        )
-    )
-    sizes_nm = jnp.full(chunk, 50.0)
+    source = bench.source()
+    chunk = source.capacity.chunk_of(256)
+    simulate = jax.jit(simulate_sites)
+    key = jax.random.key(SEED)
 
     def milliseconds(number: int, count: int, volume: float) -> float:
-        sites = general_sites(number, count, volume, chunk, bench.limits.max_sites)
-        inputs = [(sites, sizes_nm, prior, grid)]
-        return 1000 * time_runs(simulate, inputs, bench.repeats).median_s / chunk
+        sites = general_sites(number, count, volume, chunk, source.limits.max_sites)
+        timing = time_runs(simulate, [(key, sites, source)], bench.repeats)
+        return 1000 * timing.median_s / chunk
 
     curves = []
     for number in CELLS:
         by_volume = [milliseconds(number, FIXED_SITES, v) for v in volumes]
         by_sites = [milliseconds(number, n, FIXED_VOLUME) for n in counts]
-        for against, x, y in (
-            ("volume", volumes, by_volume),
-            ("sites", counts, by_sites),
-        ):
-            curves.append(
-                {
-                    "group": number,
-                    "symbol": space_group(number).hermann_mauguin,
-                    "against": against,
-                    "x": list(x),
-                    "ms_each": y,
-                    "slope": slope(x, y),
-                    "last_slope": slope(x[-3:], y[-3:]),
-                }
-            )
+        curves.append(_curve(number, "volume", volumes, by_volume))
+        curves.append(_curve(number, "sites", counts, by_sites))
     return curves

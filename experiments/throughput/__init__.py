@@ -1,0 +1,1 @@
+"""How fast crystals are sampled, simulated and learned from; beside other programs."""
