@@ -1,4 +1,4 @@
-"""The prior over crystals once more, in NumPy, one crystal at a time.
+"""The prior over crystals, written once more in NumPy, one crystal at a time.
 
 It follows the seven steps of Schopmans, Reiser and Friederich, Digital Discovery 2
 (2023), and shares no code with the package: Wyckoff positions are PyXtal's, the check
@@ -57,14 +57,14 @@ def draw_crystal(
     space_group: int | None = None,
     check: bool = True,
 ) -> Draw:
-    """Draws one crystal; what is rejected is drawn again in the same group.
+    """Draws one crystal; a rejected draw is repeated in the same group.
 
     Args:
         rng: source of random numbers.
         statistics: arrays of the `Statistics` file.
         atomic_volumes: [Z] volume of each element's atom, angstrom^3.
         space_group: number; drawn by its frequency if absent.
-        check: whether spglib must find the drawn group, and no smaller cell.
+        check: whether spglib must find the group that was drawn, and no smaller cell.
     """
     groups = statistics["space_groups"]
     if space_group is None:
@@ -131,7 +131,7 @@ def _wyckoff(space_group: int) -> dict[int, Position]:
 
 
 def _draw_sites(rng, statistics, row, space_group):
-    """Steps 2 and 3: elements, how often each, and where; None if it cannot be."""
+    """Steps 2 and 3: elements, how often each, and where; None if impossible."""
     count = 1 + rng.choice(
         statistics["element_counts"].shape[1],
         p=_normalised(statistics["element_counts"][row]),
@@ -199,7 +199,14 @@ def _draw_lattice(rng, statistics, row, volume):
 
 
 def _has_its_group(space_group, sites, coordinates, lattice):
-    """Step 7: spglib finds the drawn group in the drawn primitive cell."""
+    """Step 7: spglib finds the group that was drawn, in a primitive cell.
+
+    With three sites in general position no operation beyond the group's can map all
+    their atoms onto atoms, as their coordinates are independent: spglib, which is slow
+    with many atoms, is not asked.
+    """
+    if sum(all(position.free) for _, position in sites) >= 3:
+        return True
     numbers, atoms = atoms_of_primitive_cell(sites, coordinates)
     return spglib_group(space_group, lattice, atoms, numbers) == (
         space_group,

@@ -19,9 +19,6 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzA"
 BATCH = 1000
 
 
-_sample = jax.jit(sample_crystals)
-
-
 @jax.jit
 def _atoms(sites: Sites, prior: Prior):
     expand = partial(sites_to_crystal, max_atoms=Limits().max_atoms)
@@ -37,7 +34,7 @@ def sample_sites(
     for key in jax.random.split(jax.random.key(seed), -(-count // BATCH)):
         group_key, crystal_key = jax.random.split(key)
         rows = sample_group_rows(group_key, prior, BATCH, uniform=uniform)
-        batch = _sample(crystal_key, prior, rows)
+        batch = sample_crystals(crystal_key, prior, rows)
         batches.append(jax.tree.map(np.asarray, batch))
     sites = jax.tree.map(
         lambda *leaves: np.concatenate(leaves)[:count], *(sites for sites, _ in batches)
@@ -90,7 +87,7 @@ def mislabelled(sites: Sites, prior: Prior) -> list[tuple[int, tuple | None]]:
     """The crystals in which spglib finds another group, or a smaller cell.
 
     Returns:
-        For each, the group that it was drawn from, and what spglib finds.
+        For each, the group that it was sampled in, and what spglib finds.
     """
     wrong = []
     for first in range(0, len(sites.group_row), BATCH):

@@ -1,7 +1,7 @@
 """Whether two samples of crystals come from one prior: a p-value for each of its steps.
 
-Everything is reduced to one value a crystal (one of its sites or elements, picked at
-random), because the sites of one crystal are no independent observations.
+Everything is reduced to one value per crystal (one of its sites or elements, picked
+at random), because the sites of one crystal are not independent observations.
 """
 
 from __future__ import annotations
@@ -34,10 +34,13 @@ class Sample:
 
 
 def p_values(
-    first: Sample, second: Sample, atomic_volumes: np.ndarray
+    one: dict[str, np.ndarray], other: dict[str, np.ndarray]
 ) -> dict[str, float]:
-    """Probability, under a common prior, of samples at least as unlike, by feature."""
-    one, other = _features(first, atomic_volumes), _features(second, atomic_volumes)
+    """Probability, under a common prior, of samples at least as different, by feature.
+
+    Args:
+        one, other: `features` of the samples.
+    """
     results = {}
     for name, values in one.items():
         test = _chi_square if values.dtype.kind in "US" else _kolmogorov_smirnov
@@ -52,8 +55,8 @@ def least_p_value(p_values: dict[str, float]) -> tuple[float, str]:
     return p_values[name] * len(p_values), name
 
 
-def _features(sample: Sample, atomic_volumes: np.ndarray) -> dict[str, np.ndarray]:
-    """One value a crystal for each step of the prior; strings are categories."""
+def features(sample: Sample, atomic_volumes: np.ndarray) -> dict[str, np.ndarray]:
+    """One value per crystal for each step of the prior; strings are categories."""
     rng = np.random.default_rng(0)
     elements = [[z for z, _ in sites] for sites in sample.sites]
     picked_element = np.array([rng.choice(np.unique(zs)) for zs in elements])
@@ -71,7 +74,7 @@ def _features(sample: Sample, atomic_volumes: np.ndarray) -> dict[str, np.ndarra
             for group, sites in zip(sample.space_groups, sample.sites, strict=True)
         ]
     )
-    features = {
+    found = {
         "group": groups,
         "element": picked_element.astype(str),
         "element in its group": _joined(groups, picked_element),
@@ -86,9 +89,9 @@ def _features(sample: Sample, atomic_volumes: np.ndarray) -> dict[str, np.ndarra
         "packing factor with the atoms' volume": _within_groups(groups, volumes / own)
         * _within_groups(groups, np.log(own)),
     }
-    features |= _shapes(sample, volumes)
+    found |= _shapes(sample, volumes)
     for axis, name in enumerate("xyz"):
-        features[f"free coordinate {name}"] = np.array(
+        found[f"free coordinate {name}"] = np.array(
             [
                 coordinates[i, axis]
                 for group, sites, coordinates, i in zip(
@@ -101,7 +104,7 @@ def _features(sample: Sample, atomic_volumes: np.ndarray) -> dict[str, np.ndarra
                 if _position(group, sites[i][1]).free[axis]
             ]
         )
-    return features
+    return found
 
 
 def _within_groups(groups: np.ndarray, values: np.ndarray) -> np.ndarray:

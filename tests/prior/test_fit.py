@@ -217,11 +217,10 @@ def _as_gemmi_says(text):
     small = gemmi.make_small_structure_from_block(block)
     order = len(small.spacegroup.operations())
     small.setup_cell_images()
-    sites = [
-        (site.element.atomic_number, order // (1 + small.cell.is_special_position(*at)))
-        for site in small.sites
-        for at in [(site.fract, 0.05)]
-    ]
+    sites = []
+    for site in small.sites:
+        images = small.cell.is_special_position(site.fract, max_dist=0.05)
+        sites.append((site.element.atomic_number, order // (1 + images)))
     stated = [
         int(n) for n in block.find_values("_atom_site_site_symmetry_multiplicity")
     ]

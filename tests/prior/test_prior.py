@@ -1,15 +1,9 @@
 import jax
 import numpy as np
-import pytest
 
 from xrdjax.crystals.elements import ATOMIC_VOLUMES
 from xrdjax.prior.file import load_statistics
-from xrdjax.prior.prior import DEFAULT_LIMITS, Limits, Prior, make_prior
-
-
-@pytest.fixture(scope="module")
-def prior() -> Prior:
-    return make_prior()
+from xrdjax.prior.prior import DEFAULT_LIMITS, Limits, make_prior
 
 
 def test_limits_of_the_paper_are_the_default():
@@ -58,6 +52,6 @@ def test_a_prior_holds_numbers_in_single_precision_only(prior):
     assert kinds <= {"float32", "int32", "bool"}
 
 
-def test_bundled_statistics_are_taken_where_none_are_given(prior):
+def test_without_statistics_the_bundled_ones_are_used(prior):
     given = make_prior(load_statistics())
     jax.tree.map(np.testing.assert_array_equal, prior, given)

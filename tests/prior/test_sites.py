@@ -1,22 +1,19 @@
 """Occupied Wyckoff positions and their atoms, in every group and on the way to files."""
 
-import functools
-
 import gemmi
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from examples import DRAWN, LIMITS, general_lattice
+from examples import general_lattice
 from oracles.adapters import atoms_of, structure_from_gemmi
 
 from xrdjax.crystals.cif import write_cif
 from xrdjax.crystals.crystal import to_crystal
-from xrdjax.prior.prior import Prior, make_prior
-from xrdjax.prior.sampling import sample_crystals, sample_group_rows
 from xrdjax.prior.sites import (
     Sites,
     atoms_of_sites,
+    site_multiplicities,
     sites_to_crystal,
     sites_to_structure,
 )
@@ -26,11 +23,7 @@ from xrdjax.symmetry.wyckoff import wyckoff_positions
 
 LETTERS = 27
 ATOMS = 640  # more than all Wyckoff positions of any group hold together
-
-
-@pytest.fixture(scope="module")
-def prior() -> Prior:
-    return make_prior()
+SIZE = 256  # atoms that a crystal is padded to
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +48,21 @@ def all_positions(prior):
 
 
 @pytest.fixture(scope="module")
-def drawn(prior) -> list[Sites]:
-    """Crystals of random groups."""
-    groups = sample_group_rows(jax.random.key(1), prior, DRAWN, uniform=True)
-    sites, _ = sample_crystals(jax.random.key(2), prior, groups, LIMITS)
-    sites = jax.tree.map(np.asarray, sites)
-    return [jax.tree.map(lambda leaf, i=i: leaf[i], sites) for i in range(DRAWN)]
+def sampled(batch, prior) -> list[Sites]:
+    """Crystals of many groups, of up to 128 atoms."""
+    multiplicities = jax.jit(jax.vmap(site_multiplicities, in_axes=(0, None)))
+    atoms = np.asarray(multiplicities(batch.sites, prior)).sum(axis=1)
+    chosen = np.flatnonzero(atoms <= SIZE // 2)[::25]
+    assert len(chosen) >= 32
+    return [
+        jax.tree.map(lambda leaf, i=i: leaf[i], batch.sites) for i in chosen.tolist()
+    ]
+
+
+@pytest.fixture(scope="module")
+def place(prior):
+    """The atoms of one crystal, padded to SIZE; one program for all."""
+    return jax.jit(lambda one: sites_to_crystal(one, prior, SIZE))
 
 
 def separations(lattice, centring, first, second) -> np.ndarray:
@@ -98,41 +100,40 @@ def test_operations_of_the_group_take_the_atoms_of_a_site_to_one_another(all_pos
             assert distances.min(axis=1).max() < 1e-5
 
 
-def test_atoms_can_be_asked_for_in_any_order_and_number(all_positions, prior):
+def test_any_atoms_can_be_asked_for_in_any_order(all_positions, prior):
     sites, positions, elements = all_positions
     one = jax.tree.map(lambda leaf: leaf[224], sites)
     order = np.random.default_rng(1).permutation(ATOMS)[:100]
-    some = atoms_of_sites(one, prior, jnp.asarray(order))
+    some = jax.jit(atoms_of_sites)(one, prior, jnp.asarray(order))
     np.testing.assert_array_equal(some[1], elements[224][order])
     real = elements[224][order] > 0
     np.testing.assert_allclose(some[0][real], positions[224][order][real], atol=1e-6)
 
 
-def test_padding_of_a_crystal_is_inert(drawn, prior):
-    one = drawn[0]
-    crystal = sites_to_crystal(one, prior, 1024)
+def test_padding_of_a_crystal_is_inert(sampled, place):
+    one = sampled[0]
+    crystal = place(one)
     real = np.asarray(crystal.elements) > 0
-    assert 0 < real.sum() < 1024
+    assert 0 < real.sum() < SIZE
     assert np.all(real[: real.sum()]), "padding is at the end"
     np.testing.assert_array_equal(crystal.occupancies, real)
     assert crystal.b_iso is None, "the atoms are at rest"
 
 
-def test_crystal_has_the_operations_of_its_group(drawn, prior):
-    for one in drawn[:5]:
+def test_crystal_has_the_operations_of_its_group(sampled, place):
+    for one in sampled[:5]:
         group = space_group(int(one.space_group))
-        symmetry = sites_to_crystal(one, prior, 256).symmetry
+        symmetry = place(one).symmetry
         order = len(group.rotations)
         assert symmetry.order == order
         np.testing.assert_array_equal(symmetry.rotations[:order], group.rotations)
         np.testing.assert_allclose(symmetry.translations[:order], group.translations)
 
 
-def test_structure_of_a_drawn_crystal_has_the_same_atoms(drawn, prior):
-    place = jax.jit(functools.partial(sites_to_crystal, max_atoms=512))
-    for one in drawn:
-        structure = sites_to_structure(one, "drawn")
-        ours, theirs = place(one, prior), to_crystal(structure)
+def test_structure_of_a_sampled_crystal_has_the_same_atoms(sampled, place):
+    for one in sampled:
+        structure = sites_to_structure(one, "sampled")
+        ours, theirs = place(one), to_crystal(structure)
         np.testing.assert_allclose(
             structure.lattice @ structure.lattice.T,
             one.lattice @ one.lattice.T,
@@ -155,9 +156,9 @@ def test_structure_of_a_drawn_crystal_has_the_same_atoms(drawn, prior):
         )
 
 
-def test_right_angles_and_equal_edges_of_a_structure_are_exact(drawn):
-    for one in drawn:
-        structure = sites_to_structure(one, "drawn")
+def test_right_angles_and_equal_edges_of_a_structure_are_exact(sampled):
+    for one in sampled:
+        structure = sites_to_structure(one, "sampled")
         cell = np.round(structure.unit_cell, 9)
         system = space_group(structure.space_group).lattice_system
         if system in ("orthorhombic", "tetragonal", "cubic"):
@@ -170,9 +171,9 @@ def test_right_angles_and_equal_edges_of_a_structure_are_exact(drawn):
             assert (cell[3], cell[5]) == (90, 90)
 
 
-def test_file_of_a_drawn_crystal_is_read_as_the_same_group_by_gemmi(drawn):
-    for one in drawn:
-        structure = sites_to_structure(one, "drawn")
+def test_file_of_a_sampled_crystal_is_read_as_the_same_group_by_gemmi(sampled):
+    for one in sampled:
+        structure = sites_to_structure(one, "sampled")
         block = gemmi.cif.read_string(write_cif(structure)).sole_block()
         small = gemmi.make_small_structure_from_block(block)
         assert small.spacegroup.number == one.space_group
@@ -180,14 +181,14 @@ def test_file_of_a_drawn_crystal_is_read_as_the_same_group_by_gemmi(drawn):
         assert len(small.sites) == len(structure.elements)
 
 
-def test_atoms_in_the_file_of_a_drawn_crystal_have_the_same_group_to_spglib(drawn):
-    """The file says sites and operations; the atoms are expanded without the package."""
-    for one in drawn:
-        text = write_cif(sites_to_structure(one, "drawn"))
+def test_atoms_in_the_file_of_a_sampled_crystal_have_the_same_group_to_spglib(sampled):
+    """The file has sites and operations; the atoms are expanded without the package."""
+    for one in sampled:
+        text = write_cif(sites_to_structure(one, "sampled"))
         block = gemmi.cif.read_string(text).sole_block()
         structure = structure_from_gemmi(gemmi.make_small_structure_from_block(block))
         atoms = atoms_of(structure, tolerance=1e-3)
         found = find_symmetry(
-            atoms.lattice, atoms.positions, atoms.elements, 1e-3, "drawn"
+            atoms.lattice, atoms.positions, atoms.elements, 1e-3, "sampled"
         )
         assert found.space_group == one.space_group

@@ -1,4 +1,4 @@
-"""Higher symmetry is seen where it was put, and nowhere else, in all groups."""
+"""Symmetry beyond the group is seen where it was put, and nowhere else, in all groups."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from examples import general_lattice, general_structure
+from laws import for_each
 
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.crystal import Structure, to_crystal
@@ -50,7 +51,7 @@ def atoms_of(structure: Structure) -> Cell:
 
 @jax.jit
 @jax.vmap
-def _has_more(number, lattice, positions, elements, count, rare):
+def _has_supergroup(number, lattice, positions, elements, count, rare):
     def atoms(index):
         inside = jnp.minimum(index, SIZE - 1)
         return positions[inside], jnp.where(index < count, elements[inside], 0)
@@ -60,7 +61,7 @@ def _has_more(number, lattice, positions, elements, count, rare):
     )
 
 
-def has_more(crystals: list[Cell]) -> np.ndarray:
+def has_supergroup(crystals: list[Cell]) -> np.ndarray:
     """For each crystal, in batches of one size so that one program serves all."""
     batch, found = 64, []
     for first in range(0, len(crystals), batch):
@@ -72,7 +73,7 @@ def has_more(crystals: list[Cell]) -> np.ndarray:
             positions[i, : len(atoms.positions)] = atoms.positions
             elements[i, : len(atoms.elements)] = atoms.elements
         found.append(
-            _has_more(
+            _has_supergroup(
                 np.array([atoms.space_group for atoms in some]),
                 np.array([atoms.lattice for atoms in some], np.float32),
                 positions,
@@ -156,13 +157,13 @@ def supercrystals() -> list[tuple[Case, np.ndarray]]:
 def test_an_operation_beyond_the_group_is_seen_in_every_coset(supercrystals):
     assert len(supercrystals) > 200
     crystals = [iron(case.number, points) for case, points in supercrystals]
-    missed = ~has_more(crystals)
+    missed = ~has_supergroup(crystals)
     assert [
         c.number for (c, _), m in zip(supercrystals, missed, strict=True) if m
     ] == []
 
 
-@pytest.mark.parametrize(("shift", "expected"), [(5e-4, True), (0.2, False)])
+@for_each(("shift", "expected"), [(5e-4, True), (0.2, False)])
 def test_symmetry_is_lost_where_atoms_move_farther_than_the_tolerance(
     supercrystals, shift, expected
 ):
@@ -184,13 +185,13 @@ def test_symmetry_is_lost_where_atoms_move_farther_than_the_tolerance(
         count = len(moved) + len(others)
         elements = np.where(np.arange(len(whole.positions)) < count, 26, 27)
         crystals.append(whole._replace(elements=elements, rare=count))
-    wrong = has_more(crystals) != expected
+    wrong = has_supergroup(crystals) != expected
     assert [c.number for (c, _), w in zip(supercrystals, wrong, strict=True) if w] == []
 
 
-def test_crystals_with_atoms_in_general_places_have_no_more_than_their_group():
+def test_crystals_with_atoms_in_general_positions_have_no_more_than_their_group():
     structures = [general_structure(group.number) for group in SPACE_GROUPS]
-    found = has_more([atoms_of(structure) for structure in structures])
+    found = has_supergroup([atoms_of(structure) for structure in structures])
     assert np.flatnonzero(found).tolist() == []
 
 
@@ -209,7 +210,7 @@ def test_a_finer_lattice_is_seen_in_every_group():
         crystals.append(
             iron(group.number, orbit(group.number, start, (identity, half)))
         )
-    assert np.flatnonzero(~has_more(crystals)).tolist() == []
+    assert np.flatnonzero(~has_supergroup(crystals)).tolist() == []
 
 
 SIDE = (4.0, 4.0, 4.0, 90.0, 90.0, 90.0)
@@ -242,14 +243,14 @@ TEXTBOOK = {
 }
 
 
-def test_textbook_crystals_are_told_apart():
+def test_textbook_crystals_have_a_supergroup_or_not():
     crystals = []
     for number, symbols, positions, _ in TEXTBOOK.values():
         cell = (4.1, 4.7, 5.3, 85.0, 97.0, 104.0) if number == 1 else SIDE
         cell = (4.0, 4.0, 4.2, 90.0, 90.0, 90.0) if number == 99 else cell
         structure = structure_from_sites("", number, cell, symbols, positions)
         crystals.append(atoms_of(structure))
-    found = dict(zip(TEXTBOOK, has_more(crystals).tolist(), strict=True))
+    found = dict(zip(TEXTBOOK, has_supergroup(crystals).tolist(), strict=True))
     assert found == {name: expected for name, (*_, expected) in TEXTBOOK.items()}
 
 
@@ -276,7 +277,7 @@ def test_cosets_of_the_point_group_make_up_the_holohedry():
         assert len(products) == len(full) and set(products) == full
 
 
-def test_reflections_that_are_compared_are_allowed_and_tell_all_translations():
+def test_reflections_that_are_compared_are_allowed_and_exclude_all_translations():
     """Their integer combinations are all reflections that the centring allows."""
     table = check_table()
     assert table.miller.shape == (231, TESTS, 3)
@@ -311,7 +312,7 @@ def _coincide(positions, elements, lattice, centring):
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("shift", "expected"),
     [
         ((0.0, 0.0, 0.0), True),
@@ -324,7 +325,7 @@ def _coincide(positions, elements, lattice, centring):
         ((0.5, 0.0, 0.0), False),
     ],
 )
-def test_atoms_in_one_place_are_seen_whatever_lattice_vectors_part_them(
+def test_coincident_atoms_are_seen_whatever_lattice_vectors_lie_between(
     shift, expected
 ):
     """The last of seven atoms is on the third, or near it."""

@@ -198,7 +198,7 @@ def _replace(name, change):
         (_set("shape_bandwidths", (0, 0), np.inf), "shape_bandwidths .* not finite"),
     ],
 )
-def test_what_crystals_cannot_be_drawn_from_is_refused(path, damage, message):
+def test_statistics_unfit_for_sampling_are_refused(path, damage, message):
     with np.load(path) as file:
         arrays = dict(file)
     damage(arrays)
@@ -215,7 +215,7 @@ def test_provenance_must_be_a_mapping(path):
         load_statistics(path)
 
 
-def test_rows_of_groups_and_of_systems_part_the_crystals():
+def test_ranges_of_groups_and_of_systems_cover_the_crystals_once():
     rng = np.random.default_rng(0)
     for _ in range(20):
         numbers = np.sort(rng.permutation(np.arange(1, 231))[:40])
@@ -232,7 +232,7 @@ def test_rows_of_groups_and_of_systems_part_the_crystals():
             assert last - first == counts[systems == system].sum()
 
 
-def test_every_group_with_statistics_has_its_row_and_no_other_has():
+def test_every_group_with_statistics_has_a_row_and_no_other():
     statistics = load_statistics()
     numbers = statistics.space_groups.tolist()
     for group in SPACE_GROUPS:
@@ -243,13 +243,13 @@ def test_every_group_with_statistics_has_its_row_and_no_other_has():
                 group_row(statistics, group.number)
 
 
-def test_a_group_without_statistics_is_told_its_neighbours(statistics):
+def test_a_group_without_statistics_is_refused_with_its_neighbours(statistics):
     with pytest.raises(InputError, match=r"224 \(P n -3 m\).*nearest are 2, 167, 225"):
         group_row(statistics, 224)
 
 
 @pytest.mark.parametrize("number", [0, 231, -1])
-def test_a_number_that_no_group_has_is_an_error(statistics, number):
+def test_a_number_without_a_group_is_an_error(statistics, number):
     with pytest.raises(InputError, match="1 to 230"):
         group_row(statistics, number)
 

@@ -1,0 +1,73 @@
+"""The bundled prior, and one batch of crystals that many tests look at.
+
+Compiling the sampler takes longer than most of what is tested, so that all tests here
+share two programs: the sampler as it is, and one that keeps the first draw.
+"""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import pytest
+from oracles.sampled import BATCH
+
+from xrdjax.prior.prior import Limits, Prior, make_prior
+from xrdjax.prior.sampling import DrawCounts, sample_crystals
+from xrdjax.prior.sites import Sites
+
+
+class Batch(NamedTuple):
+    """Crystals of all space groups in turn; NumPy leaves with a leading axis.
+
+    Attributes:
+        group_rows: [B] that were asked for.
+        sites: the crystals.
+        counts: what became of the draws.
+        key: of the crystals.
+    """
+
+    group_rows: np.ndarray
+    sites: Sites
+    counts: DrawCounts
+    key: jax.Array
+
+
+def _sample(prior: Prior, seed: int, **options) -> Batch:
+    key = jax.random.key(seed)
+    rows = np.arange(BATCH, dtype=np.int32) % len(prior.statistics.space_groups)
+    found = sample_crystals(key, prior, jax.numpy.asarray(rows), **options)
+    return Batch(rows, *jax.tree.map(np.asarray, found), key)
+
+
+@pytest.fixture(scope="session")
+def prior() -> Prior:
+    return make_prior()
+
+
+@pytest.fixture(scope="session")
+def batch(prior) -> Batch:
+    """Crystals as the sampler gives them, all of them good."""
+    return _sample(prior, 0)
+
+
+@pytest.fixture(scope="session")
+def first_draws(prior) -> Batch:
+    """The first draw for each of them, good or not.
+
+    In chunks of another size, which does not divide B, and with a smaller limit.
+    """
+    return _sample(prior, 0, limits=Limits(max_volume=1500.0, max_tries=1), chunk=48)
+
+
+@pytest.fixture(scope="session")
+def is_first(batch, first_draws) -> np.ndarray:
+    """Which crystals of the batch are first draws [B]."""
+    same = [
+        np.all(np.isclose(a, b, rtol=2e-6), axis=tuple(range(1, a.ndim)))
+        for a, b in zip(
+            jax.tree.leaves(batch.sites),
+            jax.tree.leaves(first_draws.sites),
+            strict=True,
+        )
+    ]
+    return np.all(same, axis=0)
