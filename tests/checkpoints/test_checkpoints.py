@@ -1,3 +1,5 @@
+"""Checkpoints: what is saved is restored, and what is damaged is noticed."""
+
 import json
 import resource
 import shutil
@@ -8,13 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from repository import get_config
+from peaks import assert_same
 
-from xrdjax.checkpoints import writer as checkpoints
-from xrdjax.config import make_model, write_config
+from xrdjax.checkpoints.reader import restore
+from xrdjax.checkpoints.writer import CheckpointWriter, save
 from xrdjax.errors import InputError
-from xrdjax.models.resnet import init_params
-from xrdjax.prior.file import load_statistics, read_provenance, save_statistics
 
 
 def _items(value):
@@ -28,7 +28,7 @@ def written(tmp_path_factory):
     """A work directory with checkpoints of steps 1 and 2; not to be changed."""
     workdir = tmp_path_factory.mktemp("written")
     for step in (1, 2):
-        checkpoints.save(workdir, step, _items(step), kept=2)
+        save(workdir, step, _items(step), kept=2)
     return workdir
 
 
@@ -38,25 +38,24 @@ def workdir(written, tmp_path):
 
 
 def test_what_was_saved_comes_back_bit_for_bit(written):
-    step, items = checkpoints.restore(written, _items(0))
+    step, items = restore(written, _items(0))
     assert step == 2
     expected = _items(2)
-    assert jax.tree.structure(items) == jax.tree.structure(expected)
-    for got, wanted in zip(
-        jax.tree.leaves(items), jax.tree.leaves(expected), strict=True
-    ):
-        assert got.dtype == wanted.dtype
-        assert got.sharding == wanted.sharding
-        np.testing.assert_array_equal(got, wanted)
+    assert_same(items, expected)
+
+    def kinds(tree):
+        return jax.tree.map(lambda leaf: (leaf.dtype, leaf.sharding), tree)
+
+    assert kinds(items) == kinds(expected)
 
 
 def test_parameters_can_be_read_by_themselves(written):
-    _, items = checkpoints.restore(written, {"params": _items(0)["params"]})
+    _, items = restore(written, {"params": _items(0)["params"]})
     assert list(items) == ["params"]
 
 
 def test_only_the_newest_checkpoints_are_kept(workdir):
-    checkpoints.save(workdir, 3, _items(3), kept=2)
+    save(workdir, 3, _items(3), kept=2)
     names = {path.name for path in (workdir / "checkpoints").iterdir()}
     assert names == {"2", "3"}
     assert set(json.loads((workdir / "checksums.json").read_text())) == {"2", "3"}
@@ -64,38 +63,38 @@ def test_only_the_newest_checkpoints_are_kept(workdir):
 
 def test_the_best_is_kept_besides_the_newest(tmp_path):
     for step, accuracy in enumerate([0.2, 0.5, None, 0.5, 0.4, 0.3, None], start=1):
-        checkpoints.save(tmp_path, step, _items(step), kept=2, accuracy=accuracy)
+        save(tmp_path, step, _items(step), kept=2, accuracy=accuracy)
     names = {path.name for path in (tmp_path / "checkpoints").iterdir()}
     assert names == {"4", "6", "7"}  # of equals the newer
-    step, items = checkpoints.restore(tmp_path, _items(0), "best")
+    step, items = restore(tmp_path, _items(0), "best")
     assert step == int(items["training"]["step"]) == 4
-    assert checkpoints.restore(tmp_path, _items(0))[0] == 7
+    assert restore(tmp_path, _items(0))[0] == 7
 
 
 def test_a_damaged_best_gives_way_to_the_next_best(tmp_path):
     for step, accuracy in ((1, 0.2), (2, 0.5), (3, 0.3)):
-        checkpoints.save(tmp_path, step, _items(step), kept=3, accuracy=accuracy)
+        save(tmp_path, step, _items(step), kept=3, accuracy=accuracy)
     _truncate(tmp_path / "checkpoints/2/params/manifest.ocdbt")
     with pytest.warns(UserWarning, match="checkpoints/2' is .* step 3 is used"):
-        assert checkpoints.restore(tmp_path, _items(0), "best")[0] == 3
+        assert restore(tmp_path, _items(0), "best")[0] == 3
 
 
 def test_the_best_of_a_run_without_validation_is_refused(written):
     with pytest.raises(InputError, match="has a validation accuracy: take the newest"):
-        checkpoints.restore(written, _items(0), "best")
+        restore(written, _items(0), "best")
     with pytest.raises(InputError, match="is 'bets', expected newest or best"):
-        checkpoints.restore(written, _items(0), "bets")
+        restore(written, _items(0), "bets")
 
 
-def test_what_is_saved_may_be_given_up_while_it_is_written(tmp_path):
+def test_what_is_saved_may_be_donated_while_it_is_written(tmp_path):
     items = {"params": {"kernel": jnp.arange(1_000_000.0)}}
     wanted = np.array(items["params"]["kernel"])
     change = jax.jit(lambda tree: jax.tree.map(jnp.negative, tree), donate_argnums=0)
-    with closing(checkpoints.CheckpointWriter(tmp_path, kept=1)) as writer:
+    with closing(CheckpointWriter(tmp_path, kept=1)) as writer:
         writer.save(1, items)
         for _ in range(5):
             items = change(items)
-    _, restored = checkpoints.restore(tmp_path, items)
+    _, restored = restore(tmp_path, items)
     np.testing.assert_array_equal(restored["params"]["kernel"], wanted)
 
 
@@ -108,26 +107,24 @@ def small_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_disk_that_takes_no_more_is_told_and_the_last_checkpoint_stays(
-    workdir, small_disk
-):
+def test_a_full_disk_is_reported_and_the_last_checkpoint_stays(workdir, small_disk):
     rng = np.random.default_rng(0)
     items = {"params": {"kernel": jnp.asarray(rng.random(100_000, np.float32))}}
-    writer = checkpoints.CheckpointWriter(workdir, kept=1)
+    writer = CheckpointWriter(workdir, kept=1)
     writer.save(3, items)
     with pytest.raises(InputError, match=r"cannot write to .* \(File too large\)"):
         writer.close()
-    writer.check()  # a failure is told once
-    step, _ = checkpoints.restore(workdir, _items(0), remove_damaged=True)
+    writer.check()  # a failure is reported once
+    step, _ = restore(workdir, _items(0), remove_damaged=True)
     assert step == 2
     names = {path.name for path in (workdir / "checkpoints").iterdir()}
     assert names == {"1", "2"}
 
 
-def test_a_failure_is_told_as_soon_as_it_is_known(workdir, small_disk):
+def test_a_failure_is_reported_as_soon_as_it_is_known(workdir, small_disk):
     rng = np.random.default_rng(0)
     items = {"params": {"kernel": jnp.asarray(rng.random(100_000, np.float32))}}
-    with closing(checkpoints.CheckpointWriter(workdir, kept=1)) as writer:
+    with closing(CheckpointWriter(workdir, kept=1)) as writer:
         writer.save(3, items)
         with pytest.raises(InputError, match="File too large"):
             for _ in range(600):
@@ -136,7 +133,7 @@ def test_a_failure_is_told_as_soon_as_it_is_known(workdir, small_disk):
 
 
 def test_a_directory_without_checkpoints_has_nothing_to_restore(tmp_path):
-    assert checkpoints.restore(tmp_path, _items(0)) is None
+    assert restore(tmp_path, _items(0)) is None
 
 
 def _truncate(path):
@@ -159,7 +156,7 @@ def test_damage_to_any_file_is_noticed_and_the_checkpoint_before_is_used(
         content = path.read_bytes()
         damage(path)
         with pytest.warns(UserWarning, match="checkpoints/2' is truncated or corrupt"):
-            step, items = checkpoints.restore(workdir, _items(0))
+            step, items = restore(workdir, _items(0))
         assert step == int(items["training"]["step"]) == 1
         path.write_bytes(content)
 
@@ -169,25 +166,25 @@ def test_a_checkpoint_that_was_not_finished_is_passed_over(workdir):
     checksums = json.loads((workdir / "checksums.json").read_text())
     (workdir / "checksums.json").write_text(json.dumps({"1": checksums["1"]}))
     with pytest.warns(UserWarning, match="checkpoints/2'"):
-        step, _ = checkpoints.restore(workdir, _items(0))
+        step, _ = restore(workdir, _items(0))
     assert step == 1
 
 
-def test_a_first_checkpoint_that_was_not_finished_is_begun_again(tmp_path):
-    checkpoints.save(tmp_path, 1, _items(1), kept=2)
+def test_a_first_checkpoint_that_was_not_finished_is_removed(tmp_path):
+    save(tmp_path, 1, _items(1), kept=2)
     (tmp_path / "checksums.json").unlink()
     (tmp_path / "checkpoints/2.orbax-checkpoint-tmp").mkdir()
     with pytest.warns(UserWarning, match="there is no other"):
-        assert checkpoints.restore(tmp_path, _items(0), remove_damaged=True) is None
+        assert restore(tmp_path, _items(0), remove_damaged=True) is None
     assert not list((tmp_path / "checkpoints").iterdir())
 
 
 def test_steps_after_damage_can_be_saved_again(workdir):
     _truncate(workdir / "checkpoints/2/params/manifest.ocdbt")
     with pytest.warns(UserWarning, match="step 1 is used"):
-        checkpoints.restore(workdir, _items(0), remove_damaged=True)
-    checkpoints.save(workdir, 2, _items(7), kept=2)
-    step, items = checkpoints.restore(workdir, _items(0))
+        restore(workdir, _items(0), remove_damaged=True)
+    save(workdir, 2, _items(7), kept=2)
+    step, items = restore(workdir, _items(0))
     assert (step, int(items["training"]["step"])) == (2, 7)
 
 
@@ -195,41 +192,4 @@ def test_a_run_whose_checkpoints_are_all_damaged_says_so(workdir):
     for step in "12":
         _truncate(workdir / "checkpoints" / step / "params/manifest.ocdbt")
     with pytest.raises(InputError, match="every checkpoint in .* is truncated"):
-        checkpoints.restore(workdir, _items(0))
-
-
-@pytest.fixture
-def run_directory(tmp_path):
-    """A work directory as training leaves it, and its configuration."""
-    config = get_config("10")
-    config.update({"points": 128, "model": {"width": 4, "groups": 2}})
-    save_statistics(tmp_path / "statistics.npz", load_statistics(), read_provenance())
-    write_config(tmp_path, config)
-    return tmp_path, config
-
-
-def test_a_run_is_loaded_with_all_that_its_network_needs(run_directory):
-    workdir, config = run_directory
-    groups = np.asarray(load_statistics().space_groups)
-    model = make_model(config, outputs=len(groups))
-    params = init_params(jax.random.key(3), model, 128)
-    checkpoints.save(workdir, 40, {"params": params}, kept=2)
-    run = checkpoints.load_run(workdir)
-    assert run.step == 40
-    assert run.config.to_dict() == config.to_dict()
-    assert run.model == model
-    np.testing.assert_array_equal(run.space_groups, groups)
-    np.testing.assert_array_equal(
-        run.statistics.frequencies, load_statistics().frequencies
-    )
-    jax.tree.map(np.testing.assert_array_equal, run.params, params)
-
-
-def test_a_run_without_a_checkpoint_says_when_there_will_be_one(run_directory):
-    with pytest.raises(InputError, match="has no checkpoint yet: .* 9000 steps"):
-        checkpoints.load_run(run_directory[0])
-
-
-def test_a_folder_that_is_no_run_says_so(tmp_path):
-    with pytest.raises(InputError, match="name the work directory of a run"):
-        checkpoints.load_run(tmp_path)
+        restore(workdir, _items(0))

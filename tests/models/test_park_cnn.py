@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from xrdjax.errors import InputError
+from xrdjax.models.parameters import init_params, parameter_count, parameter_shapes
 from xrdjax.models.park_cnn import LEAST_POINTS, SIZES, ParkCNN, park_cnn
-from xrdjax.models.resnet import init_params, parameter_count
 
 POINTS = 800
 
@@ -36,10 +36,7 @@ def patterns():
 )
 def test_number_of_parameters_is_that_of_the_published_layers(size, count):
     model = park_cnn(size, 145, 8501)
-    shapes = jax.eval_shape(
-        lambda key: init_params(key, model, 8501), jax.random.key(0)
-    )
-    assert parameter_count(shapes) == count
+    assert parameter_count(parameter_shapes(model, 8501)) == count
 
 
 def _layer(x, kernel, bias, stride, window, step):
@@ -69,48 +66,46 @@ def test_logits_are_those_of_a_plain_numpy_network(params, patterns):
         np.testing.assert_allclose(found, x, rtol=1e-3, atol=1e-5)
 
 
-def test_dropout_needs_no_key_and_changes_nothing_outside_of_training(params, patterns):
+def test_dropout_changes_nothing_outside_of_training_nor_does_training_without_it(
+    params, patterns
+):
+    expected = make().apply({"params": params}, patterns)
     found = make(dropout=True).apply({"params": params}, patterns)
-    np.testing.assert_array_equal(found, make().apply({"params": params}, patterns))
-
-
-def test_training_without_dropout_is_no_other_function(params, patterns):
+    np.testing.assert_array_equal(found, expected)
     rngs = {"dropout": jax.random.key(3)}
     found = make().apply({"params": params}, patterns, train=True, rngs=rngs)
-    np.testing.assert_array_equal(found, make().apply({"params": params}, patterns))
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_dropout_depends_on_its_key_only_and_drops_the_published_shares(
     params, patterns
 ):
     model = make(dropout=True)
+    # positive weights and inputs: what is zero has been dropped
+    positive = jax.tree.map(jnp.abs, params)
 
     @jax.jit
     def run(key):
-        return model.apply(
-            {"params": params}, patterns, train=True, rngs={"dropout": key}
+        logits, state = model.apply(
+            {"params": positive},
+            patterns,
+            train=True,
+            rngs={"dropout": key},
+            capture_intermediates=True,
         )
+        return logits, state["intermediates"]
 
-    np.testing.assert_array_equal(run(jax.random.key(3)), run(jax.random.key(3)))
-    assert np.any(run(jax.random.key(3)) != run(jax.random.key(4)))
-
-    # positive weights and inputs: what is zero has been dropped
-    positive = jax.tree.map(jnp.abs, params)
-    _, state = model.apply(
-        {"params": positive},
-        patterns,
-        train=True,
-        rngs={"dropout": jax.random.key(3)},
-        capture_intermediates=True,
-    )
-    shares = [
-        np.mean(np.asarray(state["intermediates"][f"Dropout_{i}"]["__call__"][0]) == 0)
-        for i in range(5)
-    ]
+    logits, maps = run(jax.random.key(3))
+    np.testing.assert_array_equal(run(jax.random.key(3))[0], logits)
+    assert np.any(run(jax.random.key(4))[0] != logits)
     sizes = [2 * 4 * 160, 2 * 4 * 16, 2 * 4 * 3, 2 * 16, 2 * 8]
-    for share, size, expected in zip(shares, sizes, [0.3] * 3 + [0.5] * 2, strict=True):
+    for i, (size, expected) in enumerate(
+        zip(sizes, [0.3] * 3 + [0.5] * 2, strict=True)
+    ):
+        values = np.asarray(maps[f"Dropout_{i}"]["__call__"][0])
+        assert values.size == size
         deviation = (expected * (1 - expected) / size) ** 0.5
-        assert abs(share - expected) < 4 * deviation
+        assert abs(np.mean(values == 0) - expected) < 4 * deviation
 
 
 def test_gradients_are_finite_and_reach_every_layer(params, patterns):

@@ -8,6 +8,7 @@ three on space groups, as the small, the medium and the large one.
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
@@ -77,7 +78,9 @@ class ParkCNN(nn.Module):
                 conv_general_dilated=convolve_in_blocks,
             )(x)
             x = drop(nn.relu(x), _CONVOLUTION_DROPOUT)
-            x = nn.avg_pool(x, (window,), strides=(step,))
+            # flax divides by an integer, which strict promotion forbids
+            with jax.numpy_dtype_promotion("standard"):
+                x = nn.avg_pool(x, (window,), strides=(step,))
         x = x.reshape(x.shape[0], -1)
         for size in self.hidden:
             x = drop(nn.relu(nn.Dense(size, dtype=self.dtype)(x)), _LINEAR_DROPOUT)

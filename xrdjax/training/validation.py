@@ -1,7 +1,8 @@
-"""How good a network is while it is trained, on patterns that it is not trained on."""
+"""Accuracy while a network is trained, on patterns that it is not trained on."""
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,39 +20,40 @@ from xrdjax.patterns.streams import validation_generator, validation_key
 from xrdjax.patterns.structures import patterns_of_structures
 from xrdjax.run import Run
 
-# Parameters of the network -> share of the validation patterns it names, 0 to 1.
+# Parameters of the network -> share of validation patterns classified right, 0 to 1.
 Validate = Callable[[Any], float]
+# [n, T] patterns of maximum 1, and [n] rows of their groups among the classes.
 Patterns = tuple[Float[np.ndarray, "n T"], Int[np.ndarray, " n"]]
 
 
 def synthetic_patterns(run: Run, source: Source) -> Patterns:
-    """Patterns [n, T] and labels [n] of synthetic crystals, the same for a seed.
+    """Patterns of synthetic crystals, the same for a seed.
 
     Args:
-        run: its seed, batch size and number of validation patterns count.
-        source: of the patterns; one device is enough, whatever the others do.
+        run: whose seed, batch size and number of validation patterns are used.
+        source: of the patterns; it is copied to the first device of this process.
     """
     settings = run.evaluation
+    count, size = settings.validation, settings.batch_size
     key = validation_key(settings.seed)
-    placed = jax.device_put(source, jax.local_devices()[0])
-    sample = jax.jit(lambda key, source: source.sample(key, settings.batch_size))
-    patterns, labels = [], []
-    for i in range(-(-settings.validation // settings.batch_size)):
-        batch = sample(jax.random.fold_in(key, i), placed)
+    source = jax.device_put(source, jax.local_devices()[0])
+    sample = jax.jit(lambda key, source: source.sample(key, size))
+    patterns, rows = [], []
+    for number in range(math.ceil(count / size)):
+        batch = sample(jax.random.fold_in(key, number), source)
         patterns.append(np.asarray(batch.patterns))
-        labels.append(np.asarray(batch.targets.group_rows))
-    count = settings.validation
-    return np.concatenate(patterns)[:count], np.concatenate(labels)[:count]
+        rows.append(np.asarray(batch.targets.group_rows))
+    return np.concatenate(patterns)[:count], np.concatenate(rows)[:count]
 
 
 def known_patterns(run: Run) -> Patterns:
-    """Patterns [n, T] and labels [n] of known crystals for validation.
+    """Patterns of known crystals for validation, the same for a seed.
 
-    They are of the fifth of the held-out crystals that is for this purpose, at most
-    evaluation.validation of them, chosen at random.
+    They are those of the fifth of the held-out crystals that is kept for validation; if
+    these are more than evaluation.validation, of a random choice of them.
 
     Args:
-        run: names the crystals, their split, the limits and the measurement.
+        run: with the path of the crystals, their split and limits, and the measurement.
 
     Raises:
         InputError: the crystals cannot be read, or there is none for validation.
@@ -80,31 +82,30 @@ def known_patterns(run: Run) -> Patterns:
 
 
 def make_validation(run: Run, make_patterns: Callable[[], Patterns]) -> Validate:
-    """Accuracy on patterns that are made once, when it is first asked for.
+    """The accuracy on patterns that are made once, when they are first needed.
 
     Args:
-        run: whose network it is; its parameters are not used.
-        make_patterns: gives patterns [n, T] of maximum 1, and labels [n], rows of
-            the run's space groups.
+        run: with the network, whose parameters are not used.
+        make_patterns: makes the patterns.
     """
     patterns_once = functools.cache(make_patterns)
 
     def validate(params: Any) -> float:
-        patterns, labels = patterns_once()
+        patterns, rows = patterns_once()
         local = jax.tree.map(lambda leaf: leaf.addressable_data(0), params)
         trained = dataclasses.replace(run, params=local)
         probabilities = classify_patterns(trained, patterns, run.evaluation.batch_size)
-        return float((probabilities.argmax(-1) == labels).mean())
+        return float((probabilities.argmax(-1) == rows).mean())
 
     return validate
 
 
 def standard_validation(run: Run, source: Source | None = None) -> Validate | None:
-    """On known crystals, where some are named and held out; else on synthetic ones.
+    """Validation on known crystals where some are named and held out, else synthetic.
 
     Args:
-        run: without parameters.
-        source: of other patterns than those of the run's synthetic crystals.
+        run: a run, whose parameters are not used.
+        source: of synthetic patterns; by default of the run's synthetic crystals.
 
     Returns:
         None if the run asks for no validation.
@@ -113,5 +114,9 @@ def standard_validation(run: Run, source: Source | None = None) -> Validate | No
         return None
     if run.evaluation.crystals and run.provenance.get("held_out"):
         return make_validation(run, lambda: known_patterns(run))
-    synthetic = source or synthetic_source(run.config, run.statistics)
-    return make_validation(run, lambda: synthetic_patterns(run, synthetic))
+
+    def make_synthetic() -> Patterns:
+        synthetic = source or synthetic_source(run.config, run.statistics)
+        return synthetic_patterns(run, synthetic)
+
+    return make_validation(run, make_synthetic)

@@ -1,4 +1,4 @@
-"""What turns gradients into updates: schedules of the learning rate, Adam and Muon."""
+"""From gradients to updates: schedules of the learning rate, Adam and Muon."""
 
 import jax
 import jax.numpy as jnp
@@ -6,10 +6,20 @@ import numpy as np
 import optax
 import pytest
 
-from xrdjax.models.resnet import ResNet, init_params
-from xrdjax.training.step import make_optimizer
+from xrdjax.models.optimizer import make_optimizer
+from xrdjax.models.parameters import init_params
+from xrdjax.models.resnet import ResNet
 
 RATE = 1e-3
+
+
+@pytest.fixture(scope="module", autouse=True)
+def standard_promotion():
+    """optax raises floats to the power of counts."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
 ADAM = {
     "kind": "adam",
     "learning_rate": RATE,
@@ -112,9 +122,18 @@ def _is_matrix(leaf):
     return leaf.ndim >= 2 and leaf.shape[-2] > 1
 
 
-def test_muon_makes_the_updates_of_kernels_orthogonal_and_of_one_size(params):
+EPS = 1e-2  # large, so that another value would show
+
+
+@pytest.fixture(scope="module")
+def muon(params):
+    """Updates of two steps of Muon."""
+    return _updates(_optimizer(kind="muon", b1=0.8, b2=0.99, eps=EPS), params)
+
+
+def test_muon_makes_the_updates_of_kernels_orthogonal_and_of_one_size(params, muon):
     count = 0
-    for updates in _updates(_optimizer(kind="muon"), params):
+    for updates in muon:
         for update in filter(_is_matrix, jax.tree.leaves(updates)):
             values = np.linalg.svd(_matrix(update), compute_uv=False)
             # An orthogonal m x n matrix has singular values of 1 and an RMS of
@@ -128,14 +147,12 @@ def test_muon_makes_the_updates_of_kernels_orthogonal_and_of_one_size(params):
     assert {leaf.ndim for leaf in kernels} == {2, 3}
 
 
-def test_muon_leaves_biases_norms_and_the_first_kernel_to_adam_with_nesterov(params):
-    eps = 1e-2  # large, so that another value would show
-    adam = optax.adam(RATE, b1=0.8, b2=0.99, eps=eps, nesterov=True)
-    muon = _optimizer(kind="muon", b1=0.8, b2=0.99, eps=eps)
+def test_muon_leaves_biases_norms_and_the_first_kernel_to_adam_with_nesterov(
+    params, muon
+):
+    adam = optax.adam(RATE, b1=0.8, b2=0.99, eps=EPS, nesterov=True)
     count = 0
-    for updates, expected in zip(
-        _updates(muon, params), _updates(adam, params), strict=True
-    ):
+    for updates, expected in zip(muon, _updates(adam, params), strict=True):
         for update, wanted in zip(
             jax.tree.leaves(updates), jax.tree.leaves(expected), strict=True
         ):
