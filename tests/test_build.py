@@ -1,14 +1,12 @@
-"""Which source of training patterns a configuration asks for, and what it may know."""
+"""What a configuration is turned into, and what its source of patterns may know."""
 
 import json
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from repository import get_config
-from xrdjax.patterns.sources import mix, training_crystals
 
+from xrdjax.build import make_source, measurement_of, schedule_of, training_crystals
 from xrdjax.crystals.cif import Reading
 from xrdjax.crystals.textbook import gallery_structures
 from xrdjax.errors import InputError
@@ -16,7 +14,9 @@ from xrdjax.known.analyses import AnalysedCrystals, analyse_reading
 from xrdjax.known.file import save_analyses
 from xrdjax.known.splits import Split, members
 from xrdjax.known.variations import Variation
-from xrdjax.patterns import sources
+from xrdjax.patterns.known import KnownSource
+from xrdjax.patterns.mixed import MixedSource
+from xrdjax.patterns.synthetic import SyntheticSource
 from xrdjax.prior.file import load_statistics
 from xrdjax.training.loop import train
 
@@ -78,73 +78,53 @@ def test_statistics_of_all_crystals_leave_all_for_training(known, path):
     assert len(selection.structures) == inside.sum()
 
 
-def test_a_network_is_trained_on_known_crystals_and_goes_on_with_the_same_only(
+def test_a_network_is_trained_on_varied_known_crystals_and_synthetic_ones(
     path, known, tmp_path
 ):
-    workdir = tmp_path / "run"
-    state = train(tiny_config(path, steps=2), workdir)
-    assert int(state.step) == 2
-    (line,) = (workdir / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(line)["incomplete"] == 0
-    other = tmp_path / "other.npz"
-    save_analyses(other, AnalysedCrystals(known.analyses[:50], (), (), 0.01))
-    with pytest.raises(InputError, match=r"crystals \(there .*gallery.npz"):
-        train(tiny_config(other), workdir)
-
-
-def constant(value, **counts):
-    """A generator of patterns and labels of one value."""
-
-    def draw(key, tables, batch_size):
-        patterns = jnp.full((batch_size, 3), value + tables)
-        return patterns, jnp.full(batch_size, value), counts
-
-    return draw
-
-
-@pytest.mark.parametrize(
-    ("share", "batch_size", "second"), [(0.5, 8, 4), (0.3, 10, 3), (0.01, 8, 1)]
-)
-def test_a_mixture_has_its_share_of_both_in_random_order(share, batch_size, second):
-    draw = mix(constant(1, drawn=5, incomplete=1), constant(2, incomplete=2), share)
-    patterns, labels, counts = draw(jax.random.key(0), (10, 20), batch_size)
-    assert sorted(labels.tolist()) == [1] * (batch_size - second) + [2] * second
-    np.testing.assert_array_equal(patterns, 11 * np.tile(labels[:, None], 3))
-    assert counts == {"drawn": 5, "incomplete": 3}
-    orders = {
-        tuple(draw(jax.random.key(i), (0, 0), batch_size)[1].tolist())
-        for i in range(20)
-    }
-    assert len(orders) > 5
-
-
-def test_a_network_is_trained_on_varied_known_crystals_and_random_ones(path, tmp_path):
-    config = tiny_config(path, source="mixed")
-    config.known.strain = 0.02
-    config.known.exchange = 0.5
+    """And resumes with the same crystals only."""
+    changes = {"known.strain": 0.02, "known.exchange": 0.5}
+    config = tiny_config(path, source="mixed", **changes)
     assert int(train(config, tmp_path / "run").step) == 4
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     for line in map(json.loads, lines):
-        assert line["incomplete"] == 0
-        assert line["drawn"] >= 4  # two random crystals in each of two steps
+        assert line["overflow_reflections"] == line["overflow_elements"] == 0
+        assert line["drawn"] >= 4  # two synthetic crystals in each of two steps
+    other = tmp_path / "other.npz"
+    save_analyses(other, AnalysedCrystals(known.analyses[:50], (), (), 0.01))
+    with pytest.raises(InputError, match=r"crystals \(there .*gallery.npz"):
+        train(tiny_config(other, source="mixed", **changes), tmp_path / "run")
 
 
-def test_the_configuration_tells_how_many_are_known_and_how_they_vary(
-    known, path, monkeypatch
-):
-    asked = []
+def test_the_configuration_states_the_source_its_share_and_its_variation(known, path):
+    statistics, provenance = load_statistics(), {"held_out": 0.0}
 
-    def patterns(key, table, grid, batch_size, simulation, max_atoms, variation):
-        asked.append((batch_size, variation))
-        return jnp.zeros((batch_size, 64)), jnp.zeros(batch_size, int), {}
+    def source(**changes):
+        return make_source(tiny_config(path, **changes), statistics, provenance)
 
-    monkeypatch.setattr(sources, "crystal_patterns", patterns)
+    assert isinstance(source(source="synthetic"), SyntheticSource)
+    assert isinstance(source(), KnownSource)
     changes = {"known.share": 0.25, "known.strain": 0.02, "known.exchange": 0.7}
-    config = tiny_config(path, source="mixed", **changes)
-    draw, tables = sources.make_source(config, load_statistics(), {"held_out": 0.0})
-    drawn = draw(jax.random.key(0), tables, 8)
-    assert drawn[0].shape == (8, 64)
-    assert asked == [(2, Variation(strain=0.02, exchange=0.7))]
+    mixed = source(source="mixed", **changes)
+    assert isinstance(mixed, MixedSource) and mixed.share == 0.25
+    assert isinstance(mixed.first, SyntheticSource)
+    assert mixed.second.variation == Variation(strain=0.02, exchange=0.7)
+
+
+def test_the_configuration_states_the_measurement_and_the_limits(path):
+    config = tiny_config(path, wavelength=0.7093, crystallite_size_nm=(10.0, 30.0))
+    measurement = measurement_of(config)
+    assert measurement.instruments.wavelengths == (0.7093,)
+    assert measurement.specimens.size_nm == (10.0, 30.0)
+    assert measurement.grid.points == 64
+    config.max_volume, config.max_sites = 500.0, 7
+    source = make_source(config.copy_and_resolve_references(), load_statistics(), {})
+    assert source.max_volume == 500.0
+
+
+def test_a_batch_of_size_0_holds_each_group_once_and_fills_the_devices(path):
+    config = tiny_config(path, batch_size=0)
+    assert schedule_of(config, groups=86, devices=1).batch_size == 86
+    assert schedule_of(config, groups=86, devices=4).batch_size == 88
 
 
 @pytest.mark.parametrize(
@@ -157,7 +137,7 @@ def test_the_configuration_tells_how_many_are_known_and_how_they_vary(
         ),
         (
             {"source": "mixed", "batch_size": 1, "cpu_devices": 1},
-            "batch_size is 1, which leaves a device one crystal .*: choose 2 or more",
+            "batch_size is 1, which leaves a device one crystal, .*: choose 2 or more",
         ),
         ({"source": "icsd"}, "'icsd', expected one of synthetic, crystals, mixed"),
         ({"known.share": 1.0}, r"known.share is 1.0, expected in \(0, 1\)"),
