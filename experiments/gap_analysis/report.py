@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from xrdjax.evaluation import report
+from experiments.shared.figures import BLUE, hide_frame, save_figure
+from xrdjax.evaluation.report import percent, table
 
-_BLUE = "#0072B2"  # of Okabe and Ito
-_DPI = 160
 _HEADER = (
     "crystals",
     "patterns",
@@ -21,16 +20,15 @@ _HEADER = (
 )
 _LEGEND = (
     "In brackets: 95 % intervals, Wilson's of a proportion, and for the gain that of a "
-    "mean of pairs, the same crystal unchanged and redrawn. Changed: crystals that have "
-    "free coordinates, or a cell that is not cubic. Over types: mean over the structure "
-    "types, weighed alike."
+    "mean of pairs, the same crystal unchanged and randomised. Changed: crystals that "
+    "have free coordinates, or a cell that is not cubic. Over types: mean over the "
+    "structure types, weighed alike."
 )
-
 _PARTS = {"held_out": "held-out", "test": "held-out (those for validation left out)"}
 
 
-def draw_gap(sets: Mapping[str, Mapping], path: str | Path) -> None:
-    """Draws top-1 and top-5 accuracy of each set with 95 % intervals.
+def plot_gap(sets: Mapping[str, Mapping], path: str | Path) -> None:
+    """Plots top-1 and top-5 accuracy of each set with 95 % intervals.
 
     Args:
         sets: by name, with `title`, and `top1` and `top5` as proportions.
@@ -40,8 +38,8 @@ def draw_gap(sets: Mapping[str, Mapping], path: str | Path) -> None:
     axes = figure.subplots()
     for row, part in enumerate(sets.values()):
         top1, top5 = part["top1"], part["top5"]
-        axes.barh(row, 100 * top5["fraction"], 0.7, color=_BLUE, alpha=0.3)
-        axes.barh(row, 100 * top1["fraction"], 0.7, color=_BLUE)
+        axes.barh(row, 100 * top5["fraction"], 0.7, color=BLUE, alpha=0.3)
+        axes.barh(row, 100 * top1["fraction"], 0.7, color=BLUE)
         for share in (top1, top5):
             interval = 100 * np.array([share["low"], share["high"]])
             axes.plot(interval, [row, row], color="white", linewidth=3.0)
@@ -56,35 +54,37 @@ def draw_gap(sets: Mapping[str, Mapping], path: str | Path) -> None:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=_DPI)
+    hide_frame(axes)
+    save_figure(figure, path, dpi=160)
+
+
+def _row(part: Mapping) -> list[object]:
+    over_types, mean = part.get("top1_over_types"), part.get("gain")
+    gain = "{:+.1f} ({:+.1f} to {:+.1f})"
+    return [
+        part["title"],
+        part["top1"]["count"],
+        part.get("changed", ""),
+        percent(part["top1"]),
+        percent(part["top5"]),
+        "" if over_types is None else f"{100 * over_types:.1f}",
+        gain.format(*(100 * x for x in mean.values())) if mean else "",
+    ]
 
 
 def to_markdown(result: Mapping) -> str:
     """The table, and what it is of."""
-    rows = []
-    for part in result["sets"].values():
-        row = [part["title"], part["top1"]["count"], part.get("changed", "")]
-        row += [report.percent(part["top1"]), report.percent(part["top5"])]
-        over_types = part.get("top1_over_types")
-        row.append("" if over_types is None else f"{100 * over_types:.1f}")
-        mean = part.get("gain")
-        row.append(
-            "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * x for x in mean.values()))
-            if mean
-            else ""
-        )
-        rows.append(row)
     counts = ", ".join(
         f"{name.replace('_', ' ')} {n:,}" for name, n in result["counts"].items()
     )
     return (
-        "# What parts known crystals from random ones\n\n"
+        "# What distinguishes known crystals from synthetic ones\n\n"
         f"Run `{result['workdir']}` at step {result['step']:,} (its "
         f"{result['checkpoint']}), {_PARTS[result['part']]} crystals of "
-        f"`{result['crystals']}` ({counts}; given up {result['given_up']:,}), seed "
+        f"`{result['crystals']}` ({counts}; abandoned {result['abandoned']:,}), seed "
         f"{result['seed']}. {result['device']}, {result['seconds']:.0f} s, "
         + ", ".join(f"{name} {v}" for name, v in result["versions"].items())
-        + f".\n\n{report.table(_HEADER, rows)}\n\n{_LEGEND}\n\n"
+        + f".\n\n{table(_HEADER, [_row(part) for part in result['sets'].values()])}"
+        f"\n\n{_LEGEND}\n\n"
         "![Accuracy on crystals ever more random](gap_analysis.png)\n"
     )

@@ -1,22 +1,25 @@
-"""What redrawing keeps of a crystal, and what it changes."""
+"""What the randomisation of a crystal keeps, and what it changes."""
 
 import jax
 import numpy as np
 import pytest
 from examples import general_structure
+from laws import for_each, in_every_group
 
-from experiments.redrawn_crystals import (
-    What,
-    redraw,
-    redraw_cells,
-    redraw_coordinates,
-    wyckoff_position,
+from experiments.gap_analysis.positions import wyckoff_position
+from experiments.gap_analysis.randomised import (
+    MAX_TRIES,
+    Kind,
+    Randomiser,
+    randomise_cells,
+    randomise_coordinates,
 )
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.lattices import metric_tensor
 from xrdjax.crystals.structure_types import analyse
 from xrdjax.crystals.textbook import gallery
 from xrdjax.errors import InputError
+from xrdjax.known.selection import Selection
 from xrdjax.prior.file import load_statistics
 from xrdjax.prior.prior import make_prior
 from xrdjax.prior.tables import group_row
@@ -31,7 +34,6 @@ KNOWN = [analyse(gallery(name)) for name in NAMES]
 KNOWN = [analysis for analysis in KNOWN if analysis.space_group in GROUPS]
 # x, y, z that are no special position's, and 1 for the constants of a map.
 GENERAL = np.array([0.1379, 0.2843, 0.4127, 1.0])
-LIMITS = {"symprec": 0.01, "max_edge": 500.0}
 
 
 @pytest.fixture(scope="module")
@@ -39,28 +41,32 @@ def prior():
     return jax.device_put(make_prior(STATISTICS))
 
 
-def redraw_known(prior, what, known=KNOWN, seed=0, **changes):
-    return redraw(
-        jax.random.key(seed),
-        [a.standard for a in known],
-        [a.type_key for a in known],
-        np.array([group_row(STATISTICS, a.space_group) for a in known]),
-        prior,
-        what,
-        **LIMITS | changes,
+def selection_of(known):
+    rows = [group_row(STATISTICS, analysis.space_group) for analysis in known]
+    return Selection(
+        structures=tuple(analysis.standard for analysis in known),
+        labels=np.array(rows),
+        type_keys=tuple(analysis.type_key for analysis in known),
+        counts={},
+        failures=(),
     )
 
 
-@pytest.mark.parametrize("number", range(1, 231))
-def test_every_image_of_an_atom_is_found_on_its_wyckoff_position(number):
-    rng = np.random.default_rng(number)
-    structure = general_structure(number)
-    for position in wyckoff_positions(number):
+def randomise_known(prior, kind, known=KNOWN, seed=0, max_edge=500.0):
+    randomiser = Randomiser(prior, kind, symprec=0.01, max_edge=max_edge)
+    return randomiser(jax.random.key(seed), selection_of(known))
+
+
+@in_every_group
+def test_every_image_of_an_atom_is_found_on_its_wyckoff_position(group):
+    rng = np.random.default_rng(group.number)
+    structure = general_structure(group.number)
+    for position in wyckoff_positions(group.number):
         image = position.maps[rng.integers(len(position.maps))]
         assert wyckoff_position(structure, image @ GENERAL) is position
 
 
-@pytest.mark.parametrize("name", NAMES)
+@for_each("name", NAMES)
 def test_letters_are_those_that_spglib_finds(name):
     analysis = analyse(gallery(name))
     standard = analysis.standard
@@ -70,7 +76,7 @@ def test_letters_are_those_that_spglib_finds(name):
 
 def test_sites_without_free_coordinates_stay_and_the_others_move_on_their_position():
     rutile = analyse(gallery("rutile")).standard
-    moved = redraw_coordinates(np.random.default_rng(0), rutile)
+    moved = randomise_coordinates(np.random.default_rng(0), rutile)
     titanium = rutile.elements == 22
     np.testing.assert_array_equal(moved.positions[titanium], rutile.positions[titanium])
     before, after = rutile.positions[~titanium][0], moved.positions[~titanium][0]
@@ -82,7 +88,7 @@ def test_sites_without_free_coordinates_stay_and_the_others_move_on_their_positi
 def test_free_coordinates_are_uniform():
     rutile = analyse(gallery("rutile")).standard
     rng = np.random.default_rng(0)
-    x = [redraw_coordinates(rng, rutile).positions[-1, 0] for _ in range(400)]
+    x = [randomise_coordinates(rng, rutile).positions[-1, 0] for _ in range(400)]
     assert np.abs(np.histogram(x, 4, (0, 1))[0] - 100).max() < 40  # five sigma
 
 
@@ -95,16 +101,16 @@ def test_elements_that_share_a_site_still_share_it():
         [(0.125,) * 3, (0.5,) * 3, (0.262,) * 3, (0.262,) * 3],
         [1.0, 1.0, 0.8, 0.2],
     )
-    moved = redraw_coordinates(np.random.default_rng(1), mixed)
+    moved = randomise_coordinates(np.random.default_rng(1), mixed)
     assert moved.positions[2, 0] != mixed.positions[2, 0]
     np.testing.assert_array_equal(moved.positions[2], moved.positions[3])
 
 
 def test_a_new_shape_keeps_volume_group_and_coordinates(prior):
     known = [a.standard for a in KNOWN]
-    rows = np.array([group_row(STATISTICS, s.space_group) for s in known])
+    rows = selection_of(KNOWN).labels
     for old, new in zip(
-        known, redraw_cells(jax.random.key(3), prior, known, rows), strict=True
+        known, randomise_cells(jax.random.key(3), prior, known, rows), strict=True
     ):
         assert new.volume == pytest.approx(old.volume, rel=1e-12)
         np.testing.assert_array_equal(new.positions, old.positions)
@@ -118,15 +124,13 @@ def test_a_new_shape_keeps_volume_group_and_coordinates(prior):
         assert (abs(ratio_new / ratio_old - 1) < 1e-6) == cubic
 
 
-@pytest.mark.parametrize(
-    "what", [What(True, False), What(False, True), What(True, True)]
-)
-def test_what_is_redrawn_keeps_its_structure_type(prior, what):
-    redrawn = redraw_known(prior, what)
-    assert redrawn.changed.any()
-    assert redrawn.drawn == redrawn.changed.sum() + redrawn.rejected
+@for_each("kind", [Kind(True, False), Kind(False, True), Kind(True, True)])
+def test_a_randomised_crystal_keeps_its_structure_type(kind, prior):
+    randomised = randomise_known(prior, kind)
+    assert randomised.changed.any()
+    assert randomised.drawn == randomised.changed.sum() + randomised.rejected
     for known, new, changed in zip(
-        KNOWN, redrawn.structures, redrawn.changed, strict=True
+        KNOWN, randomised.structures, randomised.changed, strict=True
     ):
         again = analyse(new)
         assert again.space_group == known.space_group
@@ -135,23 +139,26 @@ def test_what_is_redrawn_keeps_its_structure_type(prior, what):
         np.testing.assert_array_equal(new.elements, known.standard.elements)
         np.testing.assert_array_equal(new.occupancies, known.standard.occupancies)
         same = np.array_equal(new.positions, known.standard.positions)
-        assert not (changed and same and not what.cell)
+        assert not (changed and same and not kind.cell)
         assert changed or new is known.standard
 
 
 def test_a_draw_depends_on_the_seed_alone(prior):
     def positions(seed):
-        return redraw_known(prior, What(True, False), seed=seed).structures[0].positions
+        randomised = randomise_known(prior, Kind(True, False), seed=seed)
+        return randomised.structures[0].positions
 
     np.testing.assert_array_equal(positions(1), positions(1))
     assert not np.array_equal(positions(1), positions(2))
 
 
-def test_a_crystal_that_no_draw_suits_is_given_up(prior):
-    (rutile,) = (a for a in KNOWN if a.standard.name.startswith("rutile"))
-    redrawn = redraw_known(prior, What(False, True), [rutile], max_edge=0.1)
-    assert redrawn.structures == (None,)
-    assert redrawn.drawn == redrawn.rejected == 20
+def test_a_crystal_that_no_draw_suits_is_abandoned(prior):
+    # of all the crystals, as for those one program is compiled already
+    randomised = randomise_known(prior, Kind(False, True), max_edge=0.1)
+    for crystal, changed in zip(randomised.structures, randomised.changed, strict=True):
+        assert (crystal is None) == changed
+    tries = MAX_TRIES * randomised.changed.sum()
+    assert randomised.drawn == randomised.rejected == tries
 
 
 def test_a_crystal_without_a_space_group_is_refused():

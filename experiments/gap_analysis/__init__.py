@@ -1,0 +1,1 @@
+"""What distinguishes known crystals from synthetic ones, to a network."""
