@@ -57,14 +57,15 @@ class PeakSource:
     )
 
     def sample(self, key, size):
-        """Counts the patterns of class 0."""
+        """Counts all patterns, and those of class 0."""
         # one call, as each takes half a second to compile
         uniform = jax.random.uniform(key, (size, 1 + self.points))
         rows = jnp.floor(self.classes * uniform[:, 0]).astype(jnp.int32)
         noise = 0.1 * uniform[:, 1:]
         places = rows * self.points // self.classes
         peaks = self.height * jax.nn.one_hot(places, self.points)
-        counts = {"zeros": jnp.sum(rows == 0, dtype=jnp.int32)}
+        zeros = jnp.sum(rows == 0, dtype=jnp.int32)
+        counts = {"sampled": jnp.int32(size), "zeros": zeros}
         return Batch(jnp.maximum(peaks, noise), Targets(rows), counts)
 
 

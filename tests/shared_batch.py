@@ -3,123 +3,141 @@
 A program for test_devices, because a process has its number of devices for life.
 """
 
+import dataclasses
 import warnings
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import Partial
+import optax
+from flax import struct
+from peaks import Linear, PeakSource, adam, assert_close, assert_same
+from tiny_run import SOURCE, tiny_config
 
 from xrdjax import devices
 from xrdjax.crystals.textbook import gallery
-from xrdjax.diffraction.kernel import Simulation
-from xrdjax.evaluation import answers
-from xrdjax.instrument.diffractometer import Diffractometer
-from xrdjax.models.resnet import ResNet
-from xrdjax.patterns.pipeline import patterns_of_structures
-from xrdjax.training.step import init_state, make_optimizer, make_train_steps
+from xrdjax.evaluation.answers import answer_synthetic
+from xrdjax.instrument.grid import TwoThetaGrid
+from xrdjax.instrument.measurement import make_measurement
+from xrdjax.models.parameters import init_params
+from xrdjax.models.preprocess import preprocess
+from xrdjax.patterns.batch import Batch, Targets
+from xrdjax.patterns.streams import step_key
+from xrdjax.patterns.structures import patterns_of_structures
+from xrdjax.prior.file import load_statistics
+from xrdjax.run import make_run
+from xrdjax.training.state import init_state
+from xrdjax.training.step import CallSize, Learner, make_train_steps
 
-POINTS, GROUPS, BATCH, STEPS = 64, 4, 8, 20
-MODEL = ResNet((1,), False, outputs=GROUPS, width=4, groups=2)
-ADAM = {
-    "kind": "adam",
-    "learning_rate": 1e-3,
-    "schedule": "halve",
-    "halve_every_steps": 10,
-    "warmup_steps": 0,
-    "b1": 0.9,
-    "b2": 0.999,
-    "eps": 1e-7,
-    "steps": STEPS,
-}
+POINTS, CLASSES, BATCH, STEPS = 64, 4, 8, 20
 
 
-def given_batch(key, tables, share):
-    """This device's rows of one batch, which is the same on any number of devices."""
-    del key
-    first = jax.lax.axis_index(devices.AXIS) * share
-    patterns, labels = (
-        jax.lax.dynamic_slice_in_dim(table, first, share) for table in tables
-    )
-    return patterns, labels, {"drawn": jnp.int32(share)}
+@struct.dataclass
+class GivenBatch:
+    """A `Source` of one batch, of which each device takes its rows."""
 
+    patterns: np.ndarray
+    rows: np.ndarray
 
-def training_on(mesh):
-    """Parameters before and after training on the given batch, and the metrics."""
-    patterns = np.random.default_rng(0).random((BATCH, POINTS), np.float32)
-    tables = devices.replicate((patterns, np.arange(BATCH) % GROUPS), mesh)
-    adam = make_optimizer(**ADAM)
-    state = init_state(0, MODEL, adam, POINTS, mesh)
-    start = jax.tree.map(np.asarray, state.params)
-    train_steps = make_train_steps(MODEL, adam, given_batch, mesh, BATCH, STEPS)
-    state, metrics = train_steps(state, tables)
-    return jax.tree.leaves(start), jax.tree.leaves(state.params), metrics
+    def sample(self, key, size):
+        del key
+        first = jax.lax.axis_index(devices.AXIS) * size
+
+        def share(table):
+            return jax.lax.dynamic_slice_in_dim(table, first, size)
+
+        counts = {"sampled": jnp.int32(size)}
+        return Batch(share(self.patterns), Targets(share(self.rows)), counts)
 
 
 def check_that_a_batch_means_the_same():
-    start, expected, metrics = training_on(devices.local_mesh(1))
-    for before, after in zip(start, expected, strict=True):
+    learner = Learner(Linear(CLASSES), adam(learning_rate=1e-3, halve_every_steps=10))
+    patterns = np.random.default_rng(0).random((BATCH, POINTS), np.float32)
+    given = GivenBatch(patterns, np.arange(BATCH, dtype=np.int32) % CLASSES)
+    results = []
+    for count in (1, 2, 8):
+        mesh = devices.local_mesh(count)
+        state = init_state(0, learner.model, learner.optimizer, POINTS, mesh)
+        start = jax.tree.map(np.asarray, state.params)
+        program = make_train_steps(learner, mesh, CallSize(BATCH, STEPS))
+        state, metrics = program(state, devices.replicate(given, mesh))
+        assert int(metrics["sampled"]) == STEPS * BATCH
+        results.append((jax.tree.map(np.asarray, state.params), metrics["loss"]))
+    (expected, loss), *others = results
+    for before, after in zip(
+        jax.tree.leaves(start), jax.tree.leaves(expected), strict=True
+    ):
         assert np.abs(after - before).max() > 5e-3
-    for count in (2, 8):
-        _, found, same = training_on(devices.local_mesh(count))
-        np.testing.assert_allclose(same["loss"], metrics["loss"], rtol=1e-4)
-        assert int(same["drawn"]) == int(metrics["drawn"]) == STEPS * BATCH
-        for got, wanted in zip(found, expected, strict=True):
-            np.testing.assert_allclose(got, wanted, atol=5e-4)
+    for params, other_loss in others:
+        np.testing.assert_allclose(other_loss, loss, rtol=1e-4)
+        assert_close(params, expected, atol=5e-4)
 
 
-class Reader:
-    """Stands in for a network that takes seconds to compile."""
+def check_that_two_devices_sample_their_shares_and_average_their_gradients():
+    mesh = devices.local_mesh(2)
+    learner = Learner(Linear(CLASSES), optax.sgd(0.1))
+    source = PeakSource(CLASSES, POINTS)
+    steps = make_train_steps(learner, mesh, CallSize(6, 1))
+    state = init_state(0, learner.model, learner.optimizer, POINTS, mesh)
+    before = jax.tree.map(np.asarray, state.params)
+    key = jax.random.wrap_key_data(np.asarray(state.key))
+    sample = jax.jit(lambda key: source.sample(key, 3))
+    shares = [sample(step_key(key, 0, device)) for device in range(2)]
+    assert not np.array_equal(shares[0].patterns, shares[1].patterns)
 
-    def apply(self, variables, inputs):
-        return variables["params"] * inputs[:, :GROUPS]
+    @jax.value_and_grad
+    def loss_of(params):
+        inputs = preprocess(jnp.concatenate([share.patterns for share in shares]))
+        rows = jnp.concatenate([share.targets.group_rows for share in shares])
+        logits = learner.model.apply({"params": params}, inputs)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, rows).mean()
+
+    loss, gradients = jax.jit(loss_of)(before)
+    on_mesh = devices.replicate(source, mesh)
+    state, metrics = steps(state, on_mesh)
+    np.testing.assert_allclose(metrics["loss"], loss, rtol=1e-5)
+    assert int(metrics["zeros"]) == sum(int(share.counts["zeros"]) for share in shares)
+    expected = jax.tree.map(lambda old, g: old - 0.1 * g, before, gradients)
+    assert_close(jax.tree.map(np.asarray, state.params), expected, atol=1e-5)
+    state, _ = steps(state, on_mesh)
+    assert steps._cache_size() == 1
+    for leaf in jax.tree.leaves(state.params):
+        first, second = leaf.addressable_shards
+        np.testing.assert_array_equal(first.data, second.data)
 
 
-def draw(key, batch_size, scale):
-    labels = jax.random.randint(key, (batch_size,), 0, GROUPS)
-    patterns = scale * jax.random.uniform(key, (batch_size, POINTS))
-    return patterns, labels, {"drawn": (labels < 2).sum()}
-
-
-def check_that_evaluation_draws_the_same_crystals():
-    config = SimpleNamespace(
-        seed=3, points=POINTS, evaluation=SimpleNamespace(batch_size=4)
-    )
+def check_that_evaluation_samples_the_same_crystals():
+    run = make_run(tiny_config(seed=3), load_statistics(), {})
+    model = Linear(len(run.space_groups))
+    params = init_params(jax.random.key(0), model, POINTS)
     results = []
     for count in (1, 8):
         mesh = devices.local_mesh(count)
-        run = SimpleNamespace(
-            config=config,
-            model=Reader(),
-            params=devices.replicate(np.float32(2), mesh),
-            space_groups=np.arange(GROUPS),
-            step=0,
+        on_mesh = dataclasses.replace(
+            run, model=model, params=devices.replicate(params, mesh)
         )
-        tables = devices.replicate(np.float32(0.5), mesh)
-        results.append(
-            answers.answer_synthetic(run, mesh, Partial(draw, scale=tables), 43)
-        )
-    (one, drawn), (eight, same) = results
-    assert drawn == same
-    np.testing.assert_array_equal(one.labels[0], eight.labels[0])
-    assert len(one.labels[0]) == 43
-    np.testing.assert_allclose(one.probabilities[0], eight.probabilities[0], atol=1e-5)
+        source = devices.replicate(SOURCE, mesh)
+        results.append(answer_synthetic(on_mesh, mesh, source, 43))
+    (one, counts), (eight, same) = results
+    assert counts == same
+    assert counts["sampled"] == 44  # eleven batches of four
+    assert one.labels.shape == (43,)
+    assert_same(eight.labels, one.labels)
+    np.testing.assert_allclose(eight.probabilities, one.probabilities, atol=1e-5)
 
 
 def check_that_known_crystals_have_the_same_patterns():
     names = ("halite", "quartz", "diamond", "corundum", "copper", "iron", "rutile")
     crystals = [gallery(name) for name in (*names, *names[:4])]
-    simulation = Simulation(
-        Diffractometer(two_theta_min_deg=20.0, two_theta_max_deg=60.0, points=501),
-        chunk=1,
-    )
-    sizes = np.linspace(20, 100, len(crystals))
+    grid = TwoThetaGrid(two_theta_min_deg=20.0, two_theta_max_deg=60.0, points=501)
+    sizes = np.linspace(20, 100, len(crystals), dtype=np.float32)
     one, eight = (
-        patterns_of_structures(crystals, simulation, sizes, devices.local_mesh(count))
+        patterns_of_structures(
+            crystals, make_measurement(grid), sizes, devices.local_mesh(count)
+        )
         for count in (1, 8)
     )
-    assert (one.max(axis=1) == 1).all()
+    np.testing.assert_allclose(one.max(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(eight, one, atol=1e-6)
 
 
@@ -128,6 +146,7 @@ if __name__ == "__main__":
     devices.start(cpu_devices=8)
     assert devices.global_mesh().size == 8
     check_that_a_batch_means_the_same()
-    check_that_evaluation_draws_the_same_crystals()
+    check_that_two_devices_sample_their_shares_and_average_their_gradients()
+    check_that_evaluation_samples_the_same_crystals()
     check_that_known_crystals_have_the_same_patterns()
     print("done")

@@ -1,5 +1,6 @@
+"""The training command: its flags, and how it ends on a mistake."""
+
 import os
-import runpy
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from repository import ROOT
 
 from xrdjax import main
 from xrdjax.config import check_config
+from xrdjax.evaluation.evaluator import Request
 
 # ml_collections 1.1 still loads configuration files this way.
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
@@ -81,58 +83,52 @@ def test_a_mistake_ends_the_command_with_one_sentence_and_status_2(
     assert not (folder / "run").exists()
 
 
-def test_flags_change_the_configuration_that_is_trained(folder, monkeypatch):
+@pytest.fixture
+def calls(folder, monkeypatch):
+    """What a command asks for, by the functions that do it: nothing is done."""
     calls = []
-    monkeypatch.setattr(main, "train_and_evaluate", lambda *args: calls.append(args))
+
+    def note(name):
+        return lambda *arguments: calls.append((name, *arguments))
+
+    monkeypatch.setattr(main.devices, "start", note("start"))
+    monkeypatch.setattr(main, "train", note("train"))
+    monkeypatch.setattr(main, "evaluate_run", note("evaluate"))
+
+    def run(*flags):
+        monkeypatch.setattr(sys, "argv", ["xrdjax.main", *flags, "--workdir=run"])
+        main.main(main.parse_flags(sys.argv))
+        return calls
+
+    return run
+
+
+def test_a_run_is_trained_with_the_flags_values_and_then_evaluated(calls):
     flags = ["--config.seed=7", "--config.crystallite_size_nm=(30., 50.)"]
-    monkeypatch.setattr(
-        sys, "argv", ["xrdjax.main", f"{CONFIG}:50", *flags, "--workdir=run"]
-    )
-    main.main(main.parse_flags(sys.argv))
-    [(config, workdir)] = calls
-    assert workdir == "run"
+    start, (train, config, workdir), evaluate = calls(f"{CONFIG}:50", *flags)
+    assert start == ("start", "off", None, None, None, 1)
+    assert (train, workdir) == ("train", "run")
     assert (config.seed, config.model.size) == (7, 50)
     assert config.crystallite_size_nm == (30.0, 50.0)
     check_config(config)
+    assert evaluate == ("evaluate", Request("run"))
 
 
-def test_a_run_is_only_trained_if_no_report_is_wanted(folder, monkeypatch):
-    calls = []
-    monkeypatch.setattr(main, "train", lambda *args: calls.append(args))
-    monkeypatch.setattr(main, "train_and_evaluate", None)
-    flags = [CONFIG, "--workdir=run", "--noreport"]
-    monkeypatch.setattr(sys, "argv", ["xrdjax.main", *flags])
-    main.main(main.parse_flags(sys.argv))
-    assert [workdir for _, workdir in calls] == ["run"]
+def test_a_run_is_only_trained_if_no_report_is_wanted(calls):
+    assert [name for name, *_ in calls(CONFIG, "--noreport")] == ["start", "train"]
 
 
-def test_flags_make_the_process_one_of_many(folder, monkeypatch):
-    calls = []
-    monkeypatch.setattr(main.devices, "start", lambda *args: calls.append(args))
-    monkeypatch.setattr(main, "train_and_evaluate", lambda *args: None)
+def test_flags_make_the_process_one_of_many(calls):
     flags = ["--coordinator_address=node1:7000", "--num_processes=4", "--process_id=3"]
-    settings = ["--config.distributed=auto", "--config.cpu_devices=2", "--workdir=run"]
-    monkeypatch.setattr(sys, "argv", ["xrdjax.main", CONFIG, *flags, *settings])
-    main.main(main.parse_flags(sys.argv))
-    assert calls == [("auto", "node1:7000", 4, 3, 2)]
-
-
-@pytest.mark.parametrize(
-    "argument", ["10", "18", "34", "50", "101", "quick", "bundled"]
-)
-def test_every_variant_of_the_configuration_is_sound_and_locked(argument):
-    config = runpy.run_path(str(ROOT / "configs/resnet.py"))["get_config"](argument)
-    check_config(config)
-    assert config.is_locked
-    assert argument in ("quick", "bundled", str(config.model.size))
-
-
-@pytest.mark.parametrize("argument", ["small", "medium", "large", "quick"])
-def test_every_variant_of_parks_network_is_sound_and_has_the_same_fields(argument):
-    config = runpy.run_path(str(ROOT / "configs/park_cnn.py"))["get_config"](argument)
-    check_config(config)
-    assert config.is_locked
-    assert argument in ("quick", config.model.size)
+    settings = ["--config.distributed=auto", "--config.cpu_devices=2"]
+    assert calls(CONFIG, *flags, *settings)[0] == (
+        "start",
+        "auto",
+        "node1:7000",
+        4,
+        3,
+        2,
+    )
 
 
 def test_the_command_itself_ends_with_status_2():

@@ -1,8 +1,8 @@
-"""Trains a network on simulated powder patterns and reports how good it is.
+"""Trains a network on simulated powder patterns and reports its accuracy.
 
     python -m xrdjax.main --config=configs/resnet.py --workdir=runs/resnet10
 
-configs/resnet.py lists the settings; `--config.seed=1` changes one.
+configs/resnet.py lists all settings; a flag such as `--config.seed=1` changes one.
 """
 
 import re
@@ -22,22 +22,26 @@ FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file(
     "config",
     None,
-    "File with the configuration, and its argument: configs/resnet.py:quick.",
+    "File of the configuration, and its variant, such as configs/resnet.py:quick.",
     lock_config=True,
 )
-flags.DEFINE_string("workdir", None, "Folder of the run; a run that is there resumes.")
-flags.DEFINE_boolean("report", True, "Whether to report, at the end, how good it is.")
 flags.DEFINE_string(
-    "coordinator_address", None, "host:port of process 0, if no cluster tells it."
+    "workdir", None, "Work directory of the run; a run that is there is resumed."
 )
-flags.DEFINE_integer("num_processes", None, "How many processes share the run.")
+flags.DEFINE_boolean("report", True, "Evaluate the network at the end of training.")
+flags.DEFINE_string(
+    "coordinator_address",
+    None,
+    "host:port of process 0, where no cluster provides it.",
+)
+flags.DEFINE_integer("num_processes", None, "Number of processes that share the run.")
 flags.DEFINE_integer("process_id", None, "Number of this process, from 0.")
 
 
 def main(argv: list[str]) -> None:
-    """Runs the command whose flags were parsed."""
-    del argv  # only flags, `parse_flags` made sure of it
-    logging.set_verbosity(logging.FATAL)  # what orbax logs is raised as well
+    """Trains, and evaluates unless --noreport is given."""
+    del argv  # `parse_flags` makes sure that there are only flags
+    logging.set_verbosity(logging.FATAL)  # orbax also raises what it logs
     with exit_on_input_error():
         devices.start(  # before JAX looks for devices
             FLAGS.config.get("distributed", "off"),
@@ -52,7 +56,7 @@ def main(argv: list[str]) -> None:
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """Reads flags and configuration; a mistake ends the command with one sentence."""
+    """Reads flags and configuration, and ends the command on a mistake."""
     with exit_on_input_error():
         for argument in argv:
             if field := re.match(r"--?config\.([^=]+)", argument):
@@ -61,9 +65,9 @@ def parse_flags(argv: list[str]) -> list[str]:
             arguments = FLAGS(argv)
             missing = [name for name in ("config", "workdir") if not FLAGS[name].value]
             if not missing:
-                FLAGS.config.keys()  # a file that cannot be read fails only now
+                FLAGS.config.keys()  # only now is the file read
         except (flags.Error, OSError) as error:
-            raise InputError(_sentence(error)) from error
+            raise InputError(_message(error)) from error
         if missing:
             raise InputError(
                 f"the flag --{missing[0]} is missing: give, for example, "
@@ -77,8 +81,8 @@ def parse_flags(argv: list[str]) -> list[str]:
         return arguments
 
 
-def _sentence(error: Exception) -> str:
-    """What went wrong, without the stack traces that the flag parsers add."""
+def _message(error: Exception) -> str:
+    """One sentence, without the stack traces that the flag parsers add."""
     for cause in _causes(error):
         if isinstance(cause, InputError) and cause.__context__ is None:
             return str(cause)

@@ -29,8 +29,9 @@ def test_a_run_leaves_configuration_checkpoints_metrics_and_events(tiny_run):
     assert any(tiny_run.cache.iterdir())
     metrics = metrics_of(workdir)
     assert [line["step"] for line in metrics] == [2, 4, 6, 8, 10, 12]
-    always = {"step", "loss", "accuracy", "zeros", "skipped_steps"}
+    always = {"step", "loss", "accuracy", "sampled", "zeros", "skipped_steps"}
     for line in metrics:
+        assert line["sampled"] == 8  # four in each of the call's two steps
         assert set(line) - {"validation_accuracy"} == always
         assert ("validation_accuracy" in line) == (line["step"] % 4 == 0)
     assert metrics[-1]["loss"] < metrics[0]["loss"]

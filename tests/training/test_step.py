@@ -233,6 +233,7 @@ def test_steps_learn_from_what_the_first_of_each_draw_samples(
     assert_close(state.params, params, atol=1e-5)
     np.testing.assert_allclose(metrics["loss"], np.mean(losses), rtol=1e-5)
     assert int(state.step) == 4
+    assert int(metrics["sampled"]) == 4 * BATCH
     assert metrics["skipped"].shape == (4,)
 
 
