@@ -56,3 +56,12 @@ def numbered_cifs(request) -> Path:
     if request.param == "public":
         return _ROOT / "xrdjax" / "crystals" / "data" / "gallery"
     return request.getfixturevalue("shared_data") / "mp_experimental_cifs.zip"
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory):
+    """A finished `TinyRun`, which no test may change."""
+    from tiny_run import forget_compilation_cache, make_tiny_run  # after the hook
+
+    yield make_tiny_run(tmp_path_factory.mktemp("tiny_run"))
+    forget_compilation_cache()
