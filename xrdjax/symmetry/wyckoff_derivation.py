@@ -63,7 +63,7 @@ def _parametrisations(
         if abs(np.linalg.det(block)) < 1e-9:
             continue
         coefficients = directions @ np.linalg.inv(block)
-        if not np.allclose(coefficients, np.rint(coefficients), atol=1e-9):
+        if np.abs(coefficients - np.rint(coefficients)).max(initial=0.0) > 1e-9:
             continue
         written = np.zeros((3, 4), int)
         written[:, list(axes)] = np.rint(coefficients)
