@@ -18,8 +18,9 @@ from xrdjax.prior.file import load_statistics, read_provenance, save_statistics
 BEST, NEWEST = 7, 14  # steps of the checkpoints
 
 
-def _save_run(folder: Path, **provenance) -> Path:
-    """Writes a work directory of an untrained network and the bundled statistics."""
+def _save_run(folder: Path, seed: int = 0, **provenance) -> Path:
+    """Writes a work directory of random parameters and the bundled statistics."""
+    folder.mkdir(exist_ok=True)
     config = get_config("quick")
     config.points = 500
     config.evaluation.update({"batch_size": 4, "synthetic": 4})
@@ -27,7 +28,7 @@ def _save_run(folder: Path, **provenance) -> Path:
     write_config(folder, config)
     statistics = load_statistics()
     save_statistics(folder / run.STATISTICS, statistics, read_provenance() | provenance)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     params = jax.tree.map(
         lambda leaf: rng.normal(size=leaf.shape).astype(leaf.dtype),
         parameter_shapes(Linear(len(statistics.space_groups)), config.points),

@@ -1,0 +1,1 @@
+"""A run that is killed again and again, beside an uninterrupted one."""
