@@ -1,0 +1,1 @@
+"""A checkpoint of a run as the bundled network."""

@@ -1,0 +1,50 @@
+"""Makes the checkpoint of a run the bundled network.
+
+    python -m experiments.export_pretrained --workdir=DIR --crystals=PATH
+
+Writes weights in float16, configuration, licence, and the report of these very weights
+(after rounding) into xrdjax/data/pretrained, and the statistics where they are not the
+bundled ones. No path of this machine gets into any of them.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.export_pretrained.export import export
+from xrdjax.errors import exit_on_input_error
+from xrdjax.run import PRETRAINED, WEIGHTS, add_checkpoint_flag
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.export_pretrained",
+        description=__doc__.splitlines()[0],
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--workdir", type=Path, required=True, help="work directory of a run")
+    add_checkpoint_flag(parser)
+    add("--crystals", type=Path, help="for the report (default: those of the run)")
+    add("--synthetic", type=int, help="synthetic crystals (default: as configured)")
+    add("--out", type=Path, default=PRETRAINED, help="folder (default: the package's)")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command."""
+    given = _parser().parse_args(arguments)
+    with exit_on_input_error():
+        run = export(
+            given.workdir,
+            given.out,
+            given.crystals,
+            given.synthetic,
+            given.checkpoint,
+        )
+    size = (given.out / WEIGHTS).stat().st_size
+    print(f"step {run.step}: {size / 1e6:.1f} MB of weights, written to {given.out}")
+
+
+if __name__ == "__main__":
+    main()
