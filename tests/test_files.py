@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from xrdjax.errors import InputError
-from xrdjax.files import read_npz, write_bytes, write_npz, write_text, write_whole
+from xrdjax.files import (
+    read_npz,
+    require_writable,
+    write_bytes,
+    write_npz,
+    write_text,
+    write_whole,
+)
 
 
 def _mode(path):
@@ -38,6 +45,23 @@ def test_a_file_is_replaced_only_if_asked_for(tmp_path):
     assert path.read_text() == "old"
     write_text(path, "new")
     assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    require_writable(path, overwrite=False)
+    with pytest.raises(InputError, match="folder '.*none' does not exist"):
+        require_writable(tmp_path / "none" / "file", overwrite=True)
+    with pytest.raises(InputError, match="it is a folder"):
+        require_writable(tmp_path, overwrite=True)
+    path.touch()
+    require_writable(path, overwrite=True)
+    with pytest.raises(InputError, match="exists already: .* or --overwrite"):
+        require_writable(path, overwrite=False)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(InputError, match="may not write to the folder"):
+        require_writable(path, overwrite=True)
     assert os.listdir(tmp_path) == ["file"]
 
 

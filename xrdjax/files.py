@@ -14,7 +14,7 @@ import numpy as np
 
 from xrdjax.errors import InputError
 
-# What numpy and zipfile raise on a file that is truncated, altered or something else.
+# Errors of numpy and zipfile on a file that is truncated, altered or of another kind.
 _DAMAGE = (
     ValueError,
     TypeError,
@@ -24,6 +24,35 @@ _DAMAGE = (
     zlib.error,
 )
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def require_writable(path: str | Path, *, overwrite: bool) -> None:
+    """Refuses, before the work whose result it is for, a file that cannot be written.
+
+    Args:
+        path: file to write.
+        overwrite: whether a file that exists may be replaced.
+
+    Raises:
+        InputError: there is no such folder, it is not writable, or the path is taken.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(
+            f"cannot write {str(path)!r}: the folder {str(path.parent)!r} does not "
+            "exist, make it first"
+        )
+    if path.is_dir():
+        raise InputError(f"cannot write {str(path)!r}: it is a folder, name a file")
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"{str(path)!r} exists already: give another file name, or --overwrite"
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(
+            f"cannot write {str(path)!r}: you may not write to the folder "
+            f"{str(path.parent)!r}, name another"
+        )
 
 
 def write_whole(
@@ -93,8 +122,8 @@ def read_npz(
 
     Args:
         path: file to read.
-        names: of the arrays; None for all that the file holds.
-        kind: what the file should hold, for messages, such as "statistics".
+        names: of the arrays; None for all arrays of the file.
+        kind: of the contents, for messages, such as "statistics".
         hint: how to get a file that can be used, for messages.
 
     Raises:

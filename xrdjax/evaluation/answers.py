@@ -1,18 +1,18 @@
-"""What a network says about random and about known crystals, batch by batch.
+"""What a network answers to synthetic and to known crystals, one batch at a time.
 
-Patterns are thrown away once they are classified, so that memory does not grow with
-the number of crystals.
+Patterns are discarded once they are classified, so that memory does not grow with the
+number of crystals.
 """
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int, Key
 from tqdm import tqdm
 
 from xrdjax.crystals.crystal import Structure
@@ -23,7 +23,6 @@ from xrdjax.devices import (
     per_device,
     share_of_process,
 )
-from xrdjax.evaluation.metrics import mean_over_types, score, top_k_hits
 from xrdjax.evaluation.predict import classify_patterns
 from xrdjax.known.selection import Selection
 from xrdjax.patterns.batch import Batch, Source
@@ -34,82 +33,84 @@ from xrdjax.run import Run
 Simulate = Callable[
     [Sequence[Structure], Float[np.ndarray, " n"]], Float[np.ndarray, "n T"]
 ]
+# For a space group's row, some (name, pattern [T]).
+Examples = dict[int, list[tuple[str, Float[np.ndarray, " T"]]]]
 
 # Patterns of each group that are kept for a figure.
 _EXAMPLES = 3
 
 
-@dataclass
+@dataclass(frozen=True)
 class Answers:
-    """The network's answers to one set of patterns.
+    """A network's answers to one set of patterns.
 
     Attributes:
-        run: the network.
-        mesh: devices of this process, which share its part of the patterns.
-        probabilities: one [B, K] a batch.
-        labels: one [B] a batch, rows of the run's space groups.
-        examples: for some rows, up to three (name, pattern [T]).
+        probabilities: [n, K] of each space group.
+        labels: [n] row of each pattern's space group among the run's.
+        examples: the first few patterns of each group, from this process.
     """
 
-    run: Run
-    mesh: Mesh
-    probabilities: list[Float[np.ndarray, "B K"]] = field(default_factory=list)
-    labels: list[Int[np.ndarray, " B"]] = field(default_factory=list)
-    examples: dict[int, list[tuple[str, Float[np.ndarray, " T"]]]] = field(
-        default_factory=dict
+    probabilities: Float[np.ndarray, "n K"]
+    labels: Int[np.ndarray, " n"]
+    examples: Examples
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """Patterns [B, T], the rows [B] of their groups, and B names for a figure."""
+
+    patterns: Float[np.ndarray, "B T"]
+    labels: Int[np.ndarray, " B"]
+    names: Sequence[str]
+
+
+def _classify_all(
+    run: Run, mesh: Mesh, batches: Iterable[_Labelled], count: int, unit: int = 1
+) -> Answers:
+    """Classifies the batches of this process, and adds the other processes' answers.
+
+    Args:
+        run: the network, its parameters on the devices of the mesh.
+        mesh: devices of this process.
+        batches: the patterns of `share_of_process(count, unit)`.
+        count: patterns of all processes.
+        unit: as in `share_of_process`.
+    """
+    # a process that has no share gives arrays of these shapes and types all the same
+    probabilities = [np.zeros((0, len(run.space_groups)), np.float32)]
+    labels = [np.zeros(0, np.int32)]
+    examples: Examples = {}
+    for batch in batches:
+        probabilities.append(
+            classify_patterns(run, batch.patterns, run.evaluation.batch_size, mesh)
+        )
+        labels.append(batch.labels.astype(np.int32))
+        _keep_examples(examples, batch)
+    return Answers(
+        gather_shares(np.concatenate(probabilities), count, unit),
+        gather_shares(np.concatenate(labels), count, unit),
+        examples,
     )
 
-    def add(
-        self,
-        patterns: Float[np.ndarray, "B T"],
-        labels: Int[np.ndarray, " B"],
-        name_of: Callable[[int], str],
-    ) -> None:
-        """Classifies one batch; `name_of(i)` names its pattern i for a figure."""
-        batch_size = self.run.evaluation.batch_size
-        self.probabilities.append(
-            classify_patterns(self.run, patterns, batch_size, self.mesh)
-        )
-        self.labels.append(labels)
-        for i, label in enumerate(labels):
-            kept = self.examples.setdefault(int(label), [])
-            if len(kept) < _EXAMPLES:
-                kept.append((name_of(i), patterns[i].copy()))
 
-    def gather(self, count: int, unit: int = 1) -> None:
-        """Adds the answers of the other processes, of `count` patterns in all."""
-        if count == 0:
-            return
-        # a process may have none, and has these shapes all the same
-        none = np.zeros((0, len(self.run.space_groups)), np.float32)
-        probabilities = np.concatenate([none, *self.probabilities])
-        labels = np.concatenate([np.zeros(0, np.int32), *self.labels])
-        self.probabilities = [gather_shares(probabilities, count, unit)]
-        self.labels = [gather_shares(labels, count, unit)]
+def _keep_examples(examples: Examples, batch: _Labelled) -> None:
+    for pattern, label, name in zip(
+        batch.patterns, batch.labels.tolist(), batch.names, strict=True
+    ):
+        kept = examples.setdefault(label, [])
+        if len(kept) < _EXAMPLES:
+            kept.append((name, pattern.copy()))
 
-    def score(self, type_keys: Sequence[str] = ()) -> dict | None:
-        """Figures of merit, as `metrics.score`; None without any pattern.
 
-        Args:
-            type_keys: structure type of each pattern, if known, for the mean over
-                types.
-        """
-        if not self.labels:
-            return None
-        probabilities = np.concatenate(self.probabilities)
-        labels = np.concatenate(self.labels)
-        frequencies = np.asarray(self.run.statistics.frequencies)
-        result = score(probabilities, labels, self.run.space_groups, frequencies)
-        if type_keys:
-            hits = top_k_hits(probabilities, labels, 1)
-            mean, count = mean_over_types(hits, type_keys)
-            result["by_structure_type"] = {"types": count, "top1_mean": mean}
-        return result
+def _starts(rows: range, size: int, title: str, progress: bool) -> Iterable[int]:
+    """First row of each batch, with a bar in the first process if asked for."""
+    hidden = not (progress and is_first())
+    return tqdm(rows[::size], title, unit="batch", disable=hidden)
 
 
 @functools.partial(jax.jit, static_argnames=("batch_size", "mesh"))
 def _sample_batches(
-    source: Source, key: jax.Array, first: int, batch_size: int, mesh: Mesh
+    source: Source, key: Key[Array, ""], first: int | Array, batch_size: int, mesh: Mesh
 ) -> Batch:
     """One batch on each device; that of device d has the number first + d."""
 
@@ -141,66 +142,65 @@ def answer_synthetic(
     Returns:
         Answers, and the source's own counts, summed over the batches.
     """
-    answers = Answers(run, mesh)
-    batch_size = run.evaluation.batch_size
+    size = run.evaluation.batch_size
     key = evaluation_key(run.evaluation.seed)
-    rows = share_of_process(count, batch_size)
-    counts = jax.eval_shape(lambda key: source.sample(key, batch_size), key).counts
-    names = sorted(counts)
-    totals = np.zeros((1, len(names)), np.int32)
-    for start in tqdm(
-        rows[:: batch_size * mesh.size],
-        "synthetic crystals",
-        unit="batch",
-        disable=not (progress and is_first()),
-    ):
-        batch = _sample_batches(source, key, start // batch_size, batch_size, mesh)
-        # what is sampled beyond the end is thrown away
-        used = min(batch_size * mesh.size, rows.stop - start)
-        answers.add(
-            np.asarray(batch.patterns)[:used],
-            np.asarray(batch.targets.group_rows)[:used],
-            lambda i: "synthetic",
-        )
-        batches = -(-used // batch_size)
-        totals += [np.asarray(batch.counts[name])[:batches].sum() for name in names]
-    answers.gather(count, batch_size)
-    totals = gather_shares(totals, jax.process_count()).sum(axis=0)
-    return answers, dict(zip(names, totals.tolist(), strict=True))
+    sample = functools.partial(_sample_batches, batch_size=size, mesh=mesh)
+    rows = share_of_process(count, size)
+    totals = dict.fromkeys(jax.eval_shape(sample, source, key, 0).counts, 0)
+
+    def batches() -> Iterator[_Labelled]:
+        for start in _starts(rows, size * mesh.size, "synthetic crystals", progress):
+            batch = sample(source, key, start // size)
+            # what is sampled beyond the end is discarded
+            used = min(size * mesh.size, rows.stop - start)
+            for name, counts in batch.counts.items():
+                totals[name] += int(np.sum(np.asarray(counts)[: -(-used // size)]))
+            yield _Labelled(
+                np.asarray(batch.patterns)[:used],
+                np.asarray(batch.targets.group_rows)[:used],
+                ["synthetic"] * used,
+            )
+
+    answers = _classify_all(run, mesh, batches(), count, size)
+    own = np.array([list(totals.values())], np.int32)
+    everybodys = gather_shares(own, jax.process_count()).sum(axis=0)
+    return answers, dict(zip(totals, everybodys.tolist(), strict=True))
 
 
-def answer_crystals(
+def _name(structure: Structure) -> str:
+    return f"{structure.formula} ({structure.name.removesuffix('.cif')})"
+
+
+def answer_known(
     run: Run,
     mesh: Mesh,
     selection: Selection,
     simulate: Simulate,
     progress: bool = False,
 ) -> Answers:
-    """Classifies known crystals, of crystallite sizes drawn as in training."""
-    answers = Answers(run, mesh)
-    batch_size = run.evaluation.batch_size * mesh.size
-    generator = evaluation_generator(run.evaluation.seed)
-    low, high = run.measurement.specimens.size_nm
+    """Classifies known crystals, of crystallite sizes sampled as in training.
+
+    Args:
+        run: the network, its parameters on the devices of the mesh.
+        mesh: devices of this process.
+        selection: the crystals, which all processes give.
+        simulate: makes their patterns.
+        progress: whether to show a bar.
+    """
     count = len(selection.structures)
-    sizes = generator.uniform(low, high, count).astype(np.float32)
+    size = run.evaluation.batch_size * mesh.size
+    low, high = run.measurement.specimens.size_nm
+    generator = evaluation_generator(run.evaluation.seed)
+    sizes_nm = generator.uniform(low, high, count).astype(np.float32)
     rows = share_of_process(count)
 
-    def simulate_and_add(batch: slice) -> None:
-        structures = selection.structures[batch]
-        patterns = np.asarray(simulate(structures, sizes[batch]))
+    def batches() -> Iterator[_Labelled]:
+        for start in _starts(rows, size, "known crystals", progress):
+            batch = slice(start, min(start + size, rows.stop))
+            structures = selection.structures[batch]
+            patterns = np.asarray(simulate(structures, sizes_nm[batch]))
+            yield _Labelled(
+                patterns, selection.labels[batch], list(map(_name, structures))
+            )
 
-        def name_of(i: int) -> str:
-            structure = structures[i]
-            return f"{structure.formula} ({structure.name.removesuffix('.cif')})"
-
-        answers.add(patterns, selection.labels[batch], name_of)
-
-    for start in tqdm(
-        rows[::batch_size],
-        "known crystals",
-        unit="batch",
-        disable=not (progress and is_first()),
-    ):
-        simulate_and_add(slice(start, min(start + batch_size, rows.stop)))
-    answers.gather(count)
-    return answers
+    return _classify_all(run, mesh, batches(), count)

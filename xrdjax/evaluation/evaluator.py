@@ -1,23 +1,33 @@
-"""Evaluates a run on all of its sets, and writes the report."""
+"""Evaluates a run on all of its sets of patterns, and writes the report."""
 
 import dataclasses
-import os
+import functools
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jax.sharding import Mesh
+
 from xrdjax import devices
+from xrdjax.build import synthetic_source
 from xrdjax.errors import InputError
 from xrdjax.evaluation import report
 from xrdjax.evaluation.answers import Simulate
-from xrdjax.evaluation.report_figures import draw_report_figures
-from xrdjax.evaluation.sets import EvaluationSet, Evaluator
-from xrdjax.files import write_text
-from xrdjax.known.analyses import AnalysedCrystals
+from xrdjax.evaluation.report_plots import plot_report
+from xrdjax.evaluation.sets import (
+    EvaluationSet,
+    KnownCrystals,
+    collected,
+    known_set,
+    synthetic_set,
+    textbook,
+)
+from xrdjax.files import require_writable, write_text
 from xrdjax.known.collection import known_crystals
 from xrdjax.known.selection import choose_split
-from xrdjax.known.splits import Split
 from xrdjax.patterns.batch import Source
+from xrdjax.patterns.structures import patterns_of_structures
 from xrdjax.run import PRETRAINED, Run, is_weights, load_network
 
 
@@ -30,9 +40,9 @@ class Request:
         crystals: CIF file, folder or zip of known crystals, or the .npz file of
             their analyses; by default what the run's configuration names, if anything.
         checkpoint: "newest", or "best" by validation accuracy.
-        split: "held_out" takes only crystals of the structure types kept out of the
+        split: "held_out" takes only crystals of the structure types held out of the
             statistics, "validation" a fifth of these, "test" the rest of them, "all"
-            takes every crystal. By default held_out if the statistics name such
+            takes every crystal. By default held_out if the statistics hold out any
             types, but test for the best checkpoint of a run that names crystals.
         synthetic: number of fresh synthetic crystals; by default as configured.
         out: JSON file to write, with a page (.md) and a folder of figures of the
@@ -56,37 +66,40 @@ class Request:
         """The JSON file that is written."""
         if self.out is not None:
             return Path(self.out)
-        # the package's folder is not ours to fill
+        # nothing is written into the package's own folder
         is_bundled = Path(self.workdir) == PRETRAINED
         return (Path() if is_bundled else Path(self.workdir)) / "report.json"
 
+    @property
+    def page_path(self) -> Path:
+        """The page in Markdown beside it."""
+        return self.report_path.with_suffix(".md")
 
-@dataclasses.dataclass(frozen=True)
-class _KnownCrystals:
-    """Known crystals that a run is evaluated on, and which part of them."""
-
-    path: str
-    crystals: AnalysedCrystals
-    split: Split | None
-    part: str
+    @property
+    def figures_path(self) -> Path:
+        """The folder of figures beside it."""
+        return self.report_path.with_name(f"{self.report_path.stem}_figures")
 
 
 def _check_out(request: Request) -> None:
-    out = request.report_path
-    folder = out.parent
-    if out.suffix != ".json" or not (folder.is_dir() and os.access(folder, os.W_OK)):
+    if request.report_path.suffix != ".json":
         raise InputError(
-            f"cannot write the report to {str(out)!r}: name a file that ends in .json "
-            "in a folder that exists and that you may write to"
+            f"cannot write the report to {str(request.report_path)!r}: name a file "
+            "that ends in .json"
         )
-    for path in (out, out.with_suffix(".md")):
-        report.require_absent(path, request.overwrite)
+    for path in (request.report_path, request.page_path):
+        require_writable(path, overwrite=request.overwrite)
+    if request.figures_path.is_file():
+        raise InputError(
+            f"cannot write the figures to {str(request.figures_path)!r}: it is a file, "
+            "remove it or name another report with --out"
+        )
 
 
-def _find_crystals(request: Request, run: Run) -> _KnownCrystals | None:
+def _find_crystals(request: Request, run: Run) -> KnownCrystals | None:
     """The known crystals that are asked for, or that the run names; None for none."""
     settings = run.evaluation
-    # weights do not state which crystals chose them
+    # a folder of weights does not state which crystals chose them
     chosen_by_crystals = is_weights(Path(request.workdir)) or bool(
         settings.crystals and settings.validation and request.checkpoint == "best"
     )
@@ -95,22 +108,36 @@ def _find_crystals(request: Request, run: Run) -> _KnownCrystals | None:
     if not path:
         return None
     crystals = known_crystals(path, settings.symprec, progress=request.progress)
-    return _KnownCrystals(str(path), crystals, split, part)
+    return collected(str(path), crystals, split, part)
 
 
 def _evaluate_sets(
-    evaluator: Evaluator, count: int, known: _KnownCrystals | None
+    request: Request,
+    run: Run,
+    known: KnownCrystals | None,
+    source: Source | None,
+    simulate: Simulate | None,
 ) -> list[EvaluationSet]:
     """All sets, in the order of the report."""
-    sets = [evaluator.synthetic(count)] if count else []
+    mesh = devices.local_mesh()
+    run = dataclasses.replace(run, params=devices.replicate(run.params, mesh))
+    simulate = simulate or functools.partial(_patterns, run, mesh)
+    count = run.evaluation.synthetic if request.synthetic is None else request.synthetic
+    sets = []
+    if count:
+        source = source or synthetic_source(run.config, run.statistics)
+        source = devices.replicate(source, mesh)
+        sets.append(synthetic_set(run, mesh, source, count, request.progress))
     if known is not None:
-        sets.append(
-            evaluator.known(known.path, known.crystals, known.split, known.part)
-        )
-    return [*sets, evaluator.gallery()]
+        sets.append(known_set(run, mesh, known, simulate, request.progress))
+    return [*sets, known_set(run, mesh, textbook(), simulate)]
 
 
-def _notes(request: Request, run: Run, known: _KnownCrystals | None) -> list[str]:
+def _patterns(run: Run, mesh: Mesh, structures, sizes_nm: np.ndarray) -> np.ndarray:
+    return patterns_of_structures(structures, run.measurement, sizes_nm, mesh)
+
+
+def _notes(request: Request, run: Run, known: KnownCrystals | None) -> list[str]:
     """What the reader of the results must know about them."""
     symprec = run.provenance.get("symprec", run.evaluation.symprec)
     if known is None:
@@ -147,39 +174,28 @@ def evaluate_run(
         The report, as written to JSON; None in all processes but the first.
 
     Raises:
-        InputError: there is no such run, crystals or split, or the report exists and
-            may not be replaced.
+        InputError: there is no such run, crystals or split, or the report cannot be
+            written.
     """
     began = time.perf_counter()
     _check_out(request)
-    mesh = devices.local_mesh()
     run = load_network(request.workdir, request.checkpoint)
     known = _find_crystals(request, run)
-    on_mesh = dataclasses.replace(run, params=devices.replicate(run.params, mesh))
-    evaluator = Evaluator(on_mesh, mesh, source, simulate, request.progress)
-    count = run.evaluation.synthetic if request.synthetic is None else request.synthetic
-    sets = _evaluate_sets(evaluator, count, known)
+    sets = _evaluate_sets(request, run, known, source, simulate)
     if not devices.is_first():
         return None
-    workdir, out = Path(request.workdir), request.report_path
-    sections = {one.name: one.section() for one in sets}
+    workdir = Path(request.workdir)
     result = {
         "run": report.about_run(run, workdir, request.checkpoint),
         **report.circumstances(time.perf_counter() - began),
         "notes": _notes(request, run, known),
-        "sets": sections,
-        "figures": draw_report_figures(
-            run,
-            workdir / "metrics.jsonl",
-            sections,
-            {one.name: one.answers for one in sets},
-            out.with_name(f"{out.stem}_figures"),
+        "sets": {s.name: s.section for s in sets},
+        "figures": plot_report(
+            run, workdir / "metrics.jsonl", sets, request.figures_path
         ),
     }
-    page = out.with_suffix(".md")
-    write_text(page, report.to_markdown(result))
-    write_text(out, report.to_json(result))
-    print(
-        f"\nstep {run.step} of {workdir}\n\n{report.summary(result)}\n\nreport: {page}"
-    )
+    write_text(request.page_path, report.to_markdown(result))
+    write_text(request.report_path, report.to_json(result))
+    print(f"\nstep {run.step} of {workdir}\n")
+    print(f"{report.summary(result)}\n\nreport: {request.page_path}")
     return result

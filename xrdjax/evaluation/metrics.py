@@ -1,14 +1,14 @@
 """How good a ranking of space groups is: pure functions of arrays, on the host.
 
-`probabilities` [n, K] holds one row a pattern and one column a class; the columns
-follow `space_groups` [K], the groups a network was trained on. `labels` [n] are
-rows of `space_groups`.
+`probabilities` [n, K] has a row for each pattern and a column for each class; the
+columns follow `space_groups` [K], the groups that a network was trained on. `labels`
+[n] are rows of `space_groups`.
 """
 
 import math
 from collections.abc import Collection, Sequence
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -27,7 +27,7 @@ CRYSTAL_SYSTEMS = (
 
 
 class Proportion(NamedTuple):
-    """A share of successes with its 95 % interval; NaN where there were no trials."""
+    """A proportion of hits with its 95 % interval; NaN where there were no trials."""
 
     hits: int
     count: int  # type: ignore[assignment]  # in place of tuple.count
@@ -56,14 +56,14 @@ def wilson_interval(
     centre = p + z**2 / (2 * count)
     spread = z * math.sqrt(p * (1 - p) / count + (z / (2 * count)) ** 2)
     scale = 1 + z**2 / count
-    # At p = 0 and p = 1 one end is exact; rounding may carry it past by 1e-17.
+    # at p = 0 and p = 1 one end is exact; rounding may carry it past by 1e-17
     low = 0.0 if hits == 0 else (centre - spread) / scale
     high = 1.0 if hits == count else (centre + spread) / scale
     return low, high
 
 
 def proportion(hits: Bool[np.ndarray, " n"]) -> Proportion:
-    """Share of True in `hits`, with its 95 % Wilson interval."""
+    """Proportion of True in `hits`, with its 95 % Wilson interval."""
     successes, count = int(np.sum(hits)), int(np.size(hits))
     fraction = successes / count if count else math.nan
     return Proportion(successes, count, fraction, *wilson_interval(successes, count))
@@ -74,15 +74,15 @@ def top_k_hits(
 ) -> Bool[np.ndarray, " n"]:
     """Whether each label is among the k most probable classes.
 
-    Equal probabilities rank in the order of the columns, so that a constant
-    answer is not counted as right for every crystal.
+    Equal probabilities rank in the order of the columns, so that a constant answer
+    does not count as right for every pattern.
     """
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     return (order == labels[:, None]).any(axis=1)
 
 
 def crystal_system_rows(space_groups: Collection[int]) -> Int[np.ndarray, " K"]:
-    """Index of each group's crystal system in `CRYSTAL_SYSTEMS`."""
+    """Row of each group's crystal system in `CRYSTAL_SYSTEMS`."""
     systems = [space_group(int(n)).crystal_system for n in space_groups]
     return np.array([CRYSTAL_SYSTEMS.index(s) for s in systems], dtype=np.int64)
 
@@ -90,9 +90,9 @@ def crystal_system_rows(space_groups: Collection[int]) -> Int[np.ndarray, " K"]:
 def enantiomorph_rows(space_groups: Collection[int]) -> Int[np.ndarray, " K"]:
     """Class of each group once the 11 enantiomorphic pairs are one class each.
 
-    A group and its mirror image have the same powder pattern, so no method that
-    sees only the pattern can tell them apart. The class of a pair is the row of
-    its first member; a group whose partner is absent stays alone.
+    Mirror images have the same powder pattern, so no method that sees only the pattern
+    can distinguish the two groups. The class of a pair is the row of its first member;
+    a group without its partner stays alone.
     """
     row_of = {int(n): row for row, n in enumerate(space_groups)}
     partners = [space_group(n).enantiomorph for n in row_of]
@@ -108,8 +108,7 @@ def merge_classes(
 ) -> Float[np.ndarray, "n K"]:
     """Sums the probabilities of the columns that share a class; [n, K] as before.
 
-    Column `classes[k]` receives column k; columns that are no class of their own
-    are left at zero.
+    Column `classes[k]` receives column k; columns that are merged into others are zero.
     """
     merged = np.zeros_like(probabilities)
     for column, target in enumerate(classes):
@@ -129,16 +128,16 @@ def confusion_matrix(
 def mean_over_types(
     hits: Bool[np.ndarray, " n"], type_keys: Sequence[str]
 ) -> tuple[float, int]:
-    """Mean over structure types of the share of hits within each, and their number.
+    """Mean over structure types of the proportion of hits in each, and their number.
 
-    Crystals of one type stand or fall together, so a few crowded types can carry
-    the plain share; here each type weighs the same.
+    Crystals of one type have similar patterns and are right or wrong together, so that
+    a few common types dominate the plain proportion; here all types count alike.
     """
     if len(type_keys) == 0:
         return math.nan, 0
     _, index = np.unique(np.asarray(type_keys), return_inverse=True)
-    shares = np.bincount(index, weights=hits) / np.bincount(index)
-    return float(shares.mean()), len(shares)
+    proportions = np.bincount(index, weights=hits) / np.bincount(index)
+    return float(proportions.mean()), len(proportions)
 
 
 def score(
@@ -146,56 +145,80 @@ def score(
     labels: Int[np.ndarray, " n"],
     space_groups: Collection[int],
     frequencies: Float[np.ndarray, " K"],
-) -> dict:
-    """All that is reported about one set of patterns, ready for JSON.
+    type_keys: Sequence[str] = (),
+) -> dict[str, Any]:
+    """All figures of merit for one set of patterns, ready for JSON.
 
-    The baseline answers every pattern with the groups in the order of their
-    frequency; it is what a method must beat to have seen anything.
+    The frequency baseline answers every pattern with the groups in the order of their
+    frequency, so it has not seen any.
 
     Args:
-        probabilities: [n, K] the network's answer.
+        probabilities: [n, K] the network's answers.
         labels: [n] row of the true group.
-        space_groups: [K] number of the group in each column.
+        space_groups: [K] number of each column's group.
         frequencies: [K] relative frequency of each group in the statistics.
+        type_keys: structure type of each pattern, if known, for the mean over types.
     """
-    systems = crystal_system_rows(space_groups)
-    classes = enantiomorph_rows(space_groups)
     baseline = np.broadcast_to(np.asarray(frequencies), probabilities.shape)
-    top1 = top_k_hits(probabilities, labels, 1)
-    top5 = top_k_hits(probabilities, labels, 5)
-    confusion = confusion_matrix(
-        systems[labels], systems[probabilities.argmax(axis=1)], len(CRYSTAL_SYSTEMS)
-    )
-
-    def pair(rows: np.ndarray) -> dict:
-        return {
-            "top1": proportion(top1[rows])._asdict(),
-            "top5": proportion(top5[rows])._asdict(),
-        }
-
-    merged = top_k_hits(merge_classes(probabilities, classes), classes[labels], 1)
-    merged_baseline = top_k_hits(merge_classes(baseline, classes), classes[labels], 1)
-    right_system = systems[probabilities.argmax(axis=1)] == systems[labels]
-    return {
-        "top1": proportion(top1)._asdict(),
-        "top5": proportion(top5)._asdict(),
-        "top1_enantiomorphs_as_one": proportion(merged)._asdict(),
-        "crystal_system_of_top1": proportion(right_system)._asdict(),
+    result = {
+        **_top1_and_top5(probabilities, labels),
+        "top1_enantiomorphs_as_one": _top1_of_pairs(
+            probabilities, labels, space_groups
+        ),
+        **_crystal_systems(probabilities, labels, space_groups),
         "frequency_baseline": {
-            "top1": proportion(top_k_hits(baseline, labels, 1))._asdict(),
-            "top5": proportion(top_k_hits(baseline, labels, 5))._asdict(),
-            "top1_enantiomorphs_as_one": proportion(merged_baseline)._asdict(),
-        },
-        "by_crystal_system": {
-            name: pair(systems[labels] == row)
-            for row, name in enumerate(CRYSTAL_SYSTEMS)
-            if (systems[labels] == row).any()
+            **_top1_and_top5(baseline, labels),
+            "top1_enantiomorphs_as_one": _top1_of_pairs(baseline, labels, space_groups),
         },
         "by_space_group": [
-            {"space_group": int(number)} | pair(labels == row)
+            {"space_group": int(number)}
+            | _top1_and_top5(probabilities[labels == row], labels[labels == row])
             for row, number in enumerate(space_groups)
             if (labels == row).any()
         ],
+    }
+    if type_keys:
+        mean, count = mean_over_types(top_k_hits(probabilities, labels, 1), type_keys)
+        result["by_structure_type"] = {"types": count, "top1_mean": mean}
+    return result
+
+
+def _top1_and_top5(
+    probabilities: Float[np.ndarray, "n K"], labels: Int[np.ndarray, " n"]
+) -> dict[str, dict]:
+    return {
+        f"top{k}": proportion(top_k_hits(probabilities, labels, k))._asdict()
+        for k in (1, 5)
+    }
+
+
+def _top1_of_pairs(
+    probabilities: Float[np.ndarray, "n K"],
+    labels: Int[np.ndarray, " n"],
+    space_groups: Collection[int],
+) -> dict[str, Any]:
+    """Proportion of hits where the groups of an enantiomorphic pair count as one."""
+    classes = enantiomorph_rows(space_groups)
+    merged = merge_classes(probabilities, classes)
+    return proportion(top_k_hits(merged, classes[labels], 1))._asdict()
+
+
+def _crystal_systems(
+    probabilities: Float[np.ndarray, "n K"],
+    labels: Int[np.ndarray, " n"],
+    space_groups: Collection[int],
+) -> dict[str, Any]:
+    """Accuracy and confusion of crystal systems; predicted is the top group's."""
+    systems = crystal_system_rows(space_groups)
+    true, predicted = systems[labels], systems[probabilities.argmax(axis=1)]
+    confusion = confusion_matrix(true, predicted, len(CRYSTAL_SYSTEMS))
+    return {
+        "crystal_system_of_top1": proportion(predicted == true)._asdict(),
+        "by_crystal_system": {
+            name: _top1_and_top5(probabilities[true == row], labels[true == row])
+            for row, name in enumerate(CRYSTAL_SYSTEMS)
+            if (true == row).any()
+        },
         "confusion_by_crystal_system": {
             "systems": list(CRYSTAL_SYSTEMS),
             "counts": confusion.tolist(),

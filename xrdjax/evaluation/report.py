@@ -6,33 +6,33 @@ import json
 import platform
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from xrdjax.errors import InputError
 from xrdjax.run import Run
 from xrdjax.symmetry.space_groups import space_group
 
 _LEGEND = (
-    "In brackets: 95 % Wilson interval of a binomial proportion. By frequency: always "
-    "answering with the groups that are most frequent in the statistics. Enantiomorphs "
-    "as one: the 11 pairs of mirror-image groups, which powder patterns cannot tell "
-    "apart, each count as one class. Crystal system: that of the most probable group."
+    "In brackets: 95 % Wilson interval of a binomial proportion. Baseline: every pattern "
+    "is answered with the groups that are most frequent in the statistics. Enantiomorphs "
+    "as one: the two groups of each of the 11 enantiomorphic pairs, whose powder patterns "
+    "are the same, count as one class. Crystal system: that of the most probable group."
 )
-# A reason that many files share is listed once, and only so many reasons are.
+# Reasons that are listed; a reason that many files share is listed once.
 _MOST_REASONS = 20
+_TOP = ("top1", "top5")
 
 
 def versions() -> dict[str, str]:
-    """Versions of this program and of what its results depend on."""
+    """Versions of this package and of those that its results depend on."""
     found = {"python": platform.python_version()}
     for name in ("xrdjax", "jax", "flax", "numpy", "gemmi", "spglib"):
         try:
             found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:  # run from a checkout
+        except importlib.metadata.PackageNotFoundError:  # imported from a checkout
             found[name] = "not installed"
     return found
 
@@ -67,19 +67,11 @@ def to_json(report: Mapping) -> str:
     return json.dumps(report, indent=1, allow_nan=False, sort_keys=False) + "\n"
 
 
-def require_absent(path: str | Path, overwrite: bool) -> None:
-    """Raises InputError if a file is there that must not be overwritten."""
-    if Path(path).exists() and not overwrite:
-        raise InputError(
-            f"{str(path)!r} exists: name another file with --out, or give --overwrite"
-        )
-
-
-def percent(part: Mapping, interval: bool = True) -> str:
-    """A proportion in per cent, with its 95 % interval: "79.9 (78.9-80.8)"."""
-    text = f"{100 * part['fraction']:.1f}"
+def percent(proportion: Mapping, interval: bool = True) -> str:
+    """A proportion in per cent with its 95 % interval, such as "79.9 (78.9-80.8)"."""
+    text = f"{100 * proportion['fraction']:.1f}"
     if interval:
-        text += f" ({100 * part['low']:.1f}-{100 * part['high']:.1f})"
+        text += f" ({100 * proportion['low']:.1f}-{100 * proportion['high']:.1f})"
     return text
 
 
@@ -90,34 +82,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def summary(report: Mapping) -> str:
-    """The main figures as a table for a terminal."""
-    header = ["accuracy / %", "patterns", "top-1", "top-5", "by frequency (1 / 5)"]
-    rows = [header]
-    for part in report["sets"].values():
-        score = part["score"]
-        if score is None:
-            rows.append([part["title"], "0", "-", "-", "-"])
-            continue
-        baseline = score["frequency_baseline"]
-        chance = " / ".join(percent(baseline[k], False) for k in ("top1", "top5"))
-        rows.append(
-            [
-                part["title"],
-                str(score["top1"]["count"]),
-                percent(score["top1"]),
-                percent(score["top5"]),
-                chance,
-            ]
-        )
+    """The main figures of merit as a table for a terminal, and the notes."""
+    header = ("accuracy / %", "patterns", "top-1", "top-5", "baseline (1 / 5)")
+    rows = [header, *map(_summary_row, report["sets"].values())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
-        "  ".join(
-            [row[0].ljust(widths[0])]
-            + [
-                cell.rjust(width)
-                for cell, width in zip(row[1:], widths[1:], strict=True)
-            ]
-        )
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
         for row in rows
     ]
     lines.insert(1, "-" * len(lines[0]))
@@ -126,84 +96,34 @@ def summary(report: Mapping) -> str:
     return "\n".join(lines)
 
 
-def _set_section(part: Mapping) -> list[str]:
-    """Counts, crystal systems and groups of one set of patterns."""
-    lines = [f"## {part['title'].capitalize()}", "", part["description"], ""]
-    counts = [[name.replace("_", " "), n] for name, n in part["counts"].items()]
-    lines += [table(["crystals", "number"], counts), ""]
-    if part.get("failures"):
-        reasons = Counter(failure["reason"] for failure in part["failures"])
-        listed = reasons.most_common(_MOST_REASONS)
-        lines += [table(["why not read or analysed", "number"], listed), ""]
-        if len(reasons) > len(listed):
-            lines += [f"and {len(reasons) - len(listed)} more reasons.", ""]
-    score = part["score"]
+def _summary_row(section: Mapping) -> tuple[str, ...]:
+    score = section["score"]
     if score is None:
-        return [*lines, "Nothing was left to classify.", ""]
-    if "by_structure_type" in score:
-        types = score["by_structure_type"]
-        mean = f"{100 * types['top1_mean']:.1f} % over {types['types']}"
-        lines += [f"Mean top-1 accuracy of structure types, weighed alike: {mean}.", ""]
-    rows = [
-        [name, p["top1"]["count"], percent(p["top1"]), percent(p["top5"])]
-        for name, p in score["by_crystal_system"].items()
-    ]
-    lines += [table(["crystal system", "patterns", "top-1 / %", "top-5 / %"], rows)]
-    rows = [
-        [
-            f"{p['space_group']} {space_group(p['space_group']).hermann_mauguin}",
-            p["top1"]["count"],
-            percent(p["top1"]),
-            percent(p["top5"]),
-        ]
-        for p in score["by_space_group"]
-    ]
-    header = ["space group", "patterns", "top-1 / %", "top-5 / %"]
-    return [*lines, "", table(header, rows), ""]
+        return (section["title"], "0", "-", "-", "-")
+    baseline = [percent(score["frequency_baseline"][k], False) for k in _TOP]
+    return (
+        section["title"],
+        str(score["top1"]["count"]),
+        *(percent(score[k]) for k in _TOP),
+        " / ".join(baseline),
+    )
 
 
 def to_markdown(report: Mapping) -> str:
-    """A page that says what was measured, on what, and against what."""
+    """A page that states what was measured, on what, and against what baseline."""
     run = report["run"]
+    versions = ", ".join(f"{name} {v}" for name, v in report["versions"].items())
+    about = (
+        f"Run `{run['workdir']}`, configuration {run['config_sha256'][:12]}, "
+        f"{len(run['space_groups'])} space groups. Evaluated {report['time_utc']} on "
+        f"{report['device']} in {report['seconds']:.0f} s with {versions}."
+    )
     lines = [
         f"# Evaluation at step {run['step']}",
         "",
-        f"Run `{run['workdir']}`, configuration {run['config_sha256'][:12]}, "
-        f"{len(run['space_groups'])} space groups. Evaluated {report['time_utc']} on "
-        f"{report['device']} in {report['seconds']:.0f} s with "
-        + ", ".join(f"{name} {v}" for name, v in report["versions"].items())
-        + ".",
+        about,
         "",
-    ]
-    rows = []
-    for part in report["sets"].values():
-        score = part["score"]
-        if score is None:
-            continue
-        rows.append(
-            [
-                part["title"],
-                score["top1"]["count"],
-                percent(score["top1"]),
-                percent(score["top5"]),
-                percent(score["top1_enantiomorphs_as_one"]),
-                percent(score["crystal_system_of_top1"]),
-                percent(score["frequency_baseline"]["top1"], False),
-                percent(score["frequency_baseline"]["top5"], False),
-            ]
-        )
-    header = [
-        "accuracy / %",
-        "patterns",
-        "top-1",
-        "top-5",
-        "top-1, enantiomorphs as one",
-        "crystal system",
-        "top-1 by frequency",
-        "top-5 by frequency",
-    ]
-    lines += [
-        table(header, rows),
+        _table_of_sets(report["sets"].values()),
         "",
         _LEGEND,
         "",
@@ -211,6 +131,81 @@ def to_markdown(report: Mapping) -> str:
     lines += [line for note in report["notes"] for line in (note, "")]
     for title, file in report["figures"].items():
         lines += [f"![{title}]({file})", ""]
-    for part in report["sets"].values():
-        lines += _set_section(part)
+    for section in report["sets"].values():
+        lines += _page_section(section)
     return "\n".join(lines)
+
+
+def _table_of_sets(sections: Iterable[Mapping]) -> str:
+    """The main figures of merit, a row for each set that has patterns."""
+    header = [
+        "accuracy / %",
+        "patterns",
+        "top-1",
+        "top-5",
+        "top-1, enantiomorphs as one",
+        "crystal system",
+        "baseline top-1",
+        "baseline top-5",
+    ]
+    scores = [(s["title"], s["score"]) for s in sections if s["score"] is not None]
+    rows = [
+        [
+            title,
+            score["top1"]["count"],
+            *(percent(score[k]) for k in _TOP),
+            percent(score["top1_enantiomorphs_as_one"]),
+            percent(score["crystal_system_of_top1"]),
+            *(percent(score["frequency_baseline"][k], False) for k in _TOP),
+        ]
+        for title, score in scores
+    ]
+    return table(header, rows)
+
+
+def _page_section(section: Mapping) -> list[str]:
+    """Counts, crystal systems and space groups of one set of patterns."""
+    counts = [[name.replace("_", " "), n] for name, n in section["counts"].items()]
+    lines = [
+        f"## {section['title'].capitalize()}",
+        "",
+        section["description"],
+        "",
+        table(["crystals", "number"], counts),
+        "",
+        *_reasons(section.get("failures", ())),
+    ]
+    score = section["score"]
+    if score is None:
+        return [*lines, "No pattern was left to classify.", ""]
+    if "by_structure_type" in score:
+        types = score["by_structure_type"]
+        mean = f"{100 * types['top1_mean']:.1f} % over {types['types']} types"
+        lines += [f"Top-1 accuracy averaged over structure types: {mean}.", ""]
+    systems = score["by_crystal_system"].items()
+    groups = [
+        (f"{p['space_group']} {space_group(p['space_group']).hermann_mauguin}", p)
+        for p in score["by_space_group"]
+    ]
+    lines += [_table_of_classes("crystal system", systems), ""]
+    return [*lines, _table_of_classes("space group", groups), ""]
+
+
+def _reasons(failures: Collection[Mapping]) -> list[str]:
+    """Why crystals could not be read or analysed, the most frequent reasons first."""
+    if not failures:
+        return []
+    reasons = Counter(failure["reason"] for failure in failures)
+    listed = reasons.most_common(_MOST_REASONS)
+    lines = [table(["why not read or analysed", "number"], listed), ""]
+    if len(reasons) > len(listed):
+        lines += [f"and {len(reasons) - len(listed)} more reasons.", ""]
+    return lines
+
+
+def _table_of_classes(kind: str, scores: Iterable[tuple[str, Mapping]]) -> str:
+    rows = [
+        [name, score["top1"]["count"], *(percent(score[k]) for k in _TOP)]
+        for name, score in scores
+    ]
+    return table([kind, "patterns", "top-1 / %", "top-5 / %"], rows)

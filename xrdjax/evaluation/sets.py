@@ -1,4 +1,4 @@
-"""The sets of patterns that a network is evaluated on, one after the other."""
+"""The sets of patterns that a network is evaluated on, as sections of its report."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,128 +6,135 @@ from typing import Any
 import numpy as np
 from jax.sharding import Mesh
 
-from xrdjax.build import synthetic_source
 from xrdjax.crystals.cif import Reading
 from xrdjax.crystals.textbook import gallery_structures
-from xrdjax.devices import replicate
 from xrdjax.evaluation.answers import (
     Answers,
+    Examples,
     Simulate,
-    answer_crystals,
+    answer_known,
     answer_synthetic,
 )
+from xrdjax.evaluation.metrics import score
 from xrdjax.known.analyses import AnalysedCrystals
 from xrdjax.known.selection import describe_crystals, select_crystals
 from xrdjax.known.splits import Split
 from xrdjax.patterns.batch import Source
-from xrdjax.patterns.structures import patterns_of_structures
 from xrdjax.run import Run
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """What a network answered on one set of patterns.
+    """How good a network is on one set of patterns.
 
     Attributes:
         name: key in the report.
-        about: title, description, counts and failures, for the report.
-        answers: of the network.
-        type_keys: structure type of each pattern, if known.
+        section: of the report: title, description, counts and `metrics.score`, which is
+            None if there are no patterns.
+        examples: some of the patterns, for a figure.
+    """
+
+    name: str
+    section: dict[str, Any]
+    examples: Examples
+
+
+@dataclass(frozen=True)
+class KnownCrystals:
+    """Known crystals to evaluate on.
+
+    Attributes:
+        name: key of their set in the report.
+        about: title, description and others, for the report.
+        crystals: all of them.
+        split: into crystals of the statistics and held-out ones; None takes all.
+        part: of the split to take.
     """
 
     name: str
     about: dict[str, Any]
-    answers: Answers
-    type_keys: tuple[str, ...] = ()
-
-    def section(self) -> dict[str, Any]:
-        """The set in the report, with its figures of merit."""
-        return self.about | {"score": self.answers.score(self.type_keys)}
+    crystals: AnalysedCrystals | Reading
+    split: Split | None = None
+    part: str = "held_out"
 
 
-@dataclass(frozen=True)
-class Evaluator:
-    """A network on its devices, and the simulators that question it.
+def collected(
+    path: str, crystals: AnalysedCrystals, split: Split | None, part: str
+) -> KnownCrystals:
+    """Crystals of a path; arguments as for `select_crystals`."""
+    about = describe_crystals(path, split, part)
+    return KnownCrystals("crystals", about, crystals, split, part)
 
-    Attributes:
+
+def textbook() -> KnownCrystals:
+    """The gallery of the package, whatever the structure types."""
+    about = {
+        "title": "gallery",
+        "description": "The textbook crystals of the package, whether or not the "
+        "statistics were made from their structure type.",
+    }
+    reading = Reading(tuple(gallery_structures().values()), ())
+    return KnownCrystals("gallery", about, reading)
+
+
+def _score(
+    run: Run, answers: Answers, type_keys: tuple[str, ...] = ()
+) -> dict[str, Any] | None:
+    if not len(answers.labels):
+        return None
+    return score(
+        answers.probabilities,
+        answers.labels,
+        run.space_groups,
+        np.asarray(run.statistics.frequencies),
+        type_keys,
+    )
+
+
+def synthetic_set(
+    run: Run, mesh: Mesh, source: Source, count: int, progress: bool = False
+) -> EvaluationSet:
+    """Fresh synthetic crystals; arguments as for `answer_synthetic`."""
+    answers, counts = answer_synthetic(run, mesh, source, count, progress)
+    section = {
+        "title": "synthetic crystals",
+        "description": "Fresh synthetic crystals, sampled from the run's statistics.",
+        "counts": {"evaluated": count},
+        "generator": counts,
+        "score": _score(run, answers),
+    }
+    return EvaluationSet("synthetic", section, answers.examples)
+
+
+def known_set(
+    run: Run,
+    mesh: Mesh,
+    known: KnownCrystals,
+    simulate: Simulate,
+    progress: bool = False,
+) -> EvaluationSet:
+    """Known crystals that the run can be asked about.
+
+    Args:
         run: the network, its parameters on the devices of the mesh.
         mesh: devices of this process.
-        source: of synthetic crystals' patterns; by default the run's.
-        simulate: patterns of given structures; by default by the run's measurement.
+        known: the crystals, of which those of other groups and beyond the run's limits
+            are left out.
+        simulate: makes their patterns.
         progress: whether to show bars.
     """
-
-    run: Run
-    mesh: Mesh
-    source: Source | None = None
-    simulate: Simulate | None = None
-    progress: bool = True
-
-    def synthetic(self, count: int) -> EvaluationSet:
-        """Fresh synthetic crystals."""
-        run = self.run
-        source = self.source or synthetic_source(run.config, run.statistics)
-        source = replicate(source, self.mesh)
-        answers, counts = answer_synthetic(run, self.mesh, source, count, self.progress)
-        about = {
-            "title": "synthetic crystals",
-            "description": "Fresh synthetic crystals, sampled from the run's "
-            "statistics.",
-            "counts": {"evaluated": count},
-            "generator": counts,
-        }
-        return EvaluationSet("synthetic", about, answers)
-
-    def known(
-        self,
-        path: str,
-        crystals: AnalysedCrystals | Reading,
-        split: Split | None,
-        part: str,
-    ) -> EvaluationSet:
-        """Known crystals of a path, or of one part of it."""
-        about = describe_crystals(path, split, part)
-        return self._crystals("crystals", about, crystals, split, part)
-
-    def gallery(self) -> EvaluationSet:
-        """The textbook crystals of the package, whatever their structure type."""
-        about = {
-            "title": "gallery",
-            "description": "The textbook crystals of the package, whatever their type.",
-        }
-        reading = Reading(tuple(gallery_structures().values()), ())
-        return self._crystals("gallery", about, reading, None, "held_out")
-
-    def _crystals(
-        self,
-        name: str,
-        about: dict[str, Any],
-        crystals: AnalysedCrystals | Reading,
-        split: Split | None,
-        part: str,
-    ) -> EvaluationSet:
-        selection = select_crystals(
-            crystals,
-            self.run.space_groups.tolist(),
-            split=split,
-            part=part,
-            progress=self.progress,
-            **self.run.evaluation.crystal_limits,
-        )
-        answers = answer_crystals(
-            self.run,
-            self.mesh,
-            selection,
-            self.simulate or self._patterns,
-            self.progress and name != "gallery",
-        )
-        found = {
-            "counts": selection.counts,
-            "failures": [vars(failure) for failure in selection.failures],
-        }
-        return EvaluationSet(name, about | found, answers, selection.type_keys)
-
-    def _patterns(self, structures, sizes_nm: np.ndarray) -> np.ndarray:
-        return patterns_of_structures(
-            structures, self.run.measurement, sizes_nm, self.mesh
-        )
+    selection = select_crystals(
+        known.crystals,
+        run.space_groups.tolist(),
+        split=known.split,
+        part=known.part,
+        progress=progress,
+        **run.evaluation.crystal_limits,
+    )
+    answers = answer_known(run, mesh, selection, simulate, progress)
+    section = known.about | {
+        "counts": selection.counts,
+        "failures": [vars(failure) for failure in selection.failures],
+        "score": _score(run, answers, selection.type_keys),
+    }
+    return EvaluationSet(known.name, section, answers.examples)
