@@ -1,34 +1,37 @@
-"""Simulates the powder X-ray diffractogram of a crystal in a CIF.
+"""Simulates the powder X-ray diffraction pattern of a crystal.
 
 python -m xrdjax.simulate --crystal=FILE.cif --out=pattern.xy
 """
 
 import argparse
-import contextlib
-import csv
 import dataclasses
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+import jax
 import numpy as np
+from jaxtyping import Float
 
 from xrdjax.crystals.cif import read_crystals
 from xrdjax.crystals.crystal import Structure, to_crystal
 from xrdjax.crystals.textbook import gallery
+from xrdjax.diffraction.line_table import lines_table, to_csv
 from xrdjax.diffraction.overflow import Overflow
 from xrdjax.diffraction.powder import Lines, pattern_of_lines, powder_lines
 from xrdjax.errors import InputError, exit_on_input_error
-from xrdjax.evaluation.plots import draw_pattern
+from xrdjax.evaluation.plots import plot_pattern
+from xrdjax.files import require_writable, write_text
 from xrdjax.instrument.grid import TwoThetaGrid
-from xrdjax.instrument.instrument import CU_K_ALPHA, make_instrument
+from xrdjax.instrument.instrument import CU_K_ALPHA, Instrument, make_instrument
 from xrdjax.instrument.specimen import make_specimen
+
+_MOST_POINTS = 10_000_000
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m xrdjax.simulate",
-        description="Powder X-ray diffractogram of a crystal.",
+        description="Powder X-ray diffraction pattern of a crystal.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
@@ -48,8 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _outputs(args: argparse.Namespace) -> list[Path]:
-    """Files to write, checked before the work begins."""
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Refuses outputs that could not be written, before the work begins."""
     paths = [Path(p) for p in (args.out, args.reflections, args.figure) if p]
     if not paths:
         raise InputError(
@@ -58,23 +61,14 @@ def _outputs(args: argparse.Namespace) -> list[Path]:
         )
     if args.figure and Path(args.figure).suffix.lower() != ".png":
         raise InputError(f"--figure is {args.figure!r}: expected a name ending in .png")
-    if len(set(paths)) < len(paths):
+    if len({path.resolve() for path in paths}) < len(paths):
         raise InputError("two outputs have the same file name: give each its own")
     for path in paths:
-        if not path.parent.is_dir():
-            raise InputError(
-                f"the folder {str(path.parent)!r} of {path.name!r} does not exist: "
-                "make it first"
-            )
-        if path.exists() and not args.overwrite:
-            raise InputError(
-                f"{str(path)!r} exists already: give another name, or --overwrite"
-            )
-    return paths
+        require_writable(path, overwrite=args.overwrite)
 
 
 def _grid(args: argparse.Namespace) -> TwoThetaGrid:
-    # checks the range, which may be no numbers at all
+    # checks the range, which may hold values that are not numbers
     ends = TwoThetaGrid(args.two_theta_min, args.two_theta_max)
     span = args.two_theta_max - args.two_theta_min
     if not args.step > 1e-9 * span:
@@ -85,128 +79,91 @@ def _grid(args: argparse.Namespace) -> TwoThetaGrid:
             f"--step {args.step:g} does not divide the range of {span:g} degrees: "
             "choose a step that fits a whole number of times"
         )
-    if intervals > 10_000_000:
-        raise InputError(f"--step {args.step:g} asks for {intervals} points: too many")
+    if intervals > _MOST_POINTS:
+        raise InputError(
+            f"--step {args.step:g} asks for {intervals} points: choose a step of at "
+            f"least {span / _MOST_POINTS:g} degrees"
+        )
     return dataclasses.replace(ends, points=intervals + 1)
 
 
-def _read(args: argparse.Namespace) -> Structure:
+def _read_crystal(crystal: str, block: str | None) -> Structure:
     """The crystal of a file, or of the gallery where no such file exists."""
-    path = Path(args.crystal)
+    path = Path(crystal)
     if not path.exists() and path.suffix == "":
-        return gallery(args.crystal)
+        return gallery(crystal)
     reading = read_crystals(path)
-    structures = reading.structures
-    if not structures:
+    if not reading.structures:
+        raise InputError(f"{crystal!r} holds no crystal: {reading.failures[0].reason}")
+    chosen = [s for s in reading.structures if block in (None, *_names(s))]
+    if not chosen:
+        names = ", ".join(s.name for s in reading.structures)
         raise InputError(
-            f"{args.crystal!r} holds no crystal: {reading.failures[0].reason}"
+            f"{crystal!r} has no crystal {block!r}: expected one of {names}"
         )
-    if args.block is not None:
-        named = tuple(
-            s for s in structures if args.block in (s.name, s.name.rpartition(":")[2])
-        )
-        if not named:
-            raise InputError(
-                f"{args.crystal!r} has no crystal {args.block!r}: expected one of "
-                f"{', '.join(s.name for s in structures)}"
-            )
-        structures = named
-    if len(structures) > 1:
+    if len(chosen) > 1:
         raise InputError(
-            f"{args.crystal!r} holds {len(structures)} crystals: choose one with "
-            f"--block, such as --block={structures[0].name}"
+            f"{crystal!r} holds {len(chosen)} crystals: choose one with --block, such "
+            f"as --block={chosen[0].name}"
         )
-    return structures[0]
+    return chosen[0]
 
 
-def lines_table(lines: Lines) -> list[dict[str, float]]:
-    """Powder lines as rows, by angle; intensities with the largest at 100.
-
-    Returns:
-        Rows with h, k, l, multiplicity, d (angstrom), two_theta_deg, F (electrons)
-        and intensity.
-    """
-    found = np.flatnonzero(np.asarray(lines.multiplicity) > 0)
-    found = found[np.argsort(np.asarray(lines.two_theta_deg)[found], kind="stable")]
-    intensity = np.asarray(lines.intensity, float)
-    scale = 100 / intensity.max() if intensity.max() > 0 else 0.0
-    return [
-        {
-            "h": int(lines.miller[i][0]),
-            "k": int(lines.miller[i][1]),
-            "l": int(lines.miller[i][2]),
-            "multiplicity": int(lines.multiplicity[i]),
-            "d": float(1 / lines.s[i]),
-            "two_theta_deg": float(lines.two_theta_deg[i]),
-            "|F|": float(lines.magnitude[i]),
-            "intensity": float(intensity[i] * scale),
-        }
-        for i in found
-    ]
+def _names(structure: Structure) -> tuple[str, str]:
+    """A structure's name, and that of its block of the CIF alone."""
+    return structure.name, structure.name.rpartition(":")[2]
 
 
-def _csv(rows: list[dict[str, float]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(rows[0])
-    for row in rows:
-        *indices, d, angle, magnitude, intensity = row.values()
-        writer.writerow(
-            [
-                *indices,
-                f"{d:.5f}",
-                f"{angle:.4f}",
-                f"{magnitude:.4f}",
-                f"{intensity:.4f}",
-            ]
+def _find_lines(
+    structure: Structure,
+    displacements: bool,
+    instrument: Instrument,
+    grid: TwoThetaGrid,
+) -> Lines:
+    """Powder lines in range with NumPy leaves; there is at least one."""
+    crystal = to_crystal(structure, displacements=displacements)
+    # an element of a JAX array takes a millisecond
+    lines = jax.tree.map(np.asarray, powder_lines(crystal, instrument, grid))
+    if lines.overflow:
+        raise InputError(f"{structure.name} has {Overflow(int(lines.overflow)).hint}")
+    if not np.any(lines.multiplicity > 0):
+        raise InputError(
+            f"{structure.name} has no reflection between {grid.two_theta_min_deg:g} and "
+            f"{grid.two_theta_max_deg:g} degrees at {instrument.wavelengths[0]:g} "
+            "angstrom: widen the range, or choose a shorter wavelength"
         )
-    return text.getvalue()
+    return lines
 
 
-@contextlib.contextmanager
-def _writing(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"cannot write {path!r} ({error.strerror})") from error
+def _to_xy(
+    name: str, angles: Float[np.ndarray, " T"], pattern: Float[np.ndarray, " T"]
+) -> str:
+    points = zip(angles.tolist(), pattern.tolist(), strict=True)
+    header = f"# {name}: 2 theta (degrees), intensity (maximum 1)\n"
+    return header + "".join(f"{x:.4f} {y:.6f}\n" for x, y in points)
 
 
-def _write(path: str, text: str) -> None:
-    with _writing(path):
-        Path(path).write_text(text, encoding="utf-8")
-
-
-def simulate(args: argparse.Namespace) -> None:
-    """Simulates one crystal and writes what the arguments ask for."""
-    _outputs(args)
+def _simulate(args: argparse.Namespace) -> str:
+    """Simulates a crystal, writes what the flags ask for, and describes the crystal."""
+    _check_outputs(args)
     grid = _grid(args)
     instrument = make_instrument((args.wavelength,))
     specimen = make_specimen(args.crystallite_size)
-    structure = _read(args)
-    crystal = to_crystal(structure, displacements=args.displacements)
-    lines = powder_lines(crystal, instrument, grid)
-    if not np.any(np.asarray(lines.multiplicity) > 0):
-        raise InputError(
-            f"{structure.name} has no reflection between {args.two_theta_min:g} and "
-            f"{args.two_theta_max:g} degrees at {args.wavelength:g} angstrom: widen "
-            "the range, or choose a shorter wavelength"
-        )
-    if lines.overflow:
-        raise InputError(f"{structure.name} has {Overflow(int(lines.overflow)).hint}")
-    pattern = pattern_of_lines(lines, instrument, specimen, grid)
-    rows = lines_table(lines)
+    structure = _read_crystal(args.crystal, args.block)
+    lines = _find_lines(structure, args.displacements, instrument, grid)
+    pattern = np.asarray(pattern_of_lines(lines, instrument, specimen, grid))
+    rows = lines_table(lines, structure.rotations)
     angles = grid.two_theta_deg
     if args.out:
-        points = zip(angles, np.asarray(pattern), strict=True)
-        header = f"# {structure.name}: 2 theta (degrees), intensity (maximum 1)\n"
-        _write(args.out, header + "".join(f"{x:.4f} {y:.6f}\n" for x, y in points))
+        text = _to_xy(structure.name, angles, pattern)
+        write_text(args.out, text, overwrite=args.overwrite)
     if args.reflections:
-        _write(args.reflections, _csv(rows))
+        write_text(args.reflections, to_csv(rows), overwrite=args.overwrite)
     if args.figure:
-        with _writing(args.figure):
-            draw_pattern(args.figure, angles, np.asarray(pattern), rows, structure.name)
+        title = f"{structure.name}, {args.wavelength:g} \N{ANGSTROM SIGN}"
+        plot_pattern(angles, pattern, rows, title, args.figure)
     a, b, c, alpha, beta, gamma = structure.unit_cell
-    print(
+    return (
         f"{structure.name}: {structure.formula}, space group {structure.space_group}, "
         f"a {a:.4f}, b {b:.4f}, c {c:.4f} angstrom, alpha {alpha:.2f}, beta {beta:.2f}, "
         f"gamma {gamma:.2f} degrees; {len(rows)} lines"
@@ -214,10 +171,10 @@ def simulate(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the command."""
+    """Simulates a crystal and prints one line about it."""
     args = _parser().parse_args(argv)
     with exit_on_input_error():
-        simulate(args)
+        print(_simulate(args))
 
 
 if __name__ == "__main__":
