@@ -18,7 +18,11 @@ from jaxtyping import Array, Float, Int, Key
 from experiments.throughput.stopwatch import Timing, measure, peak_resident_mib, pin
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.devices import AXIS, global_mesh, per_device
-from xrdjax.diffraction.kernel import pattern_of_combs, s_range_of, simulation_cost
+from xrdjax.diffraction.capacity import simulation_cost
+from xrdjax.diffraction.kernel import (
+    pattern_of_combs,
+    s_range_of,
+)
 from xrdjax.diffraction.reflections import find_reflections
 from xrdjax.instrument.instrument import Instrument
 from xrdjax.instrument.specimen import Specimen

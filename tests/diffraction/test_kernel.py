@@ -10,11 +10,13 @@ from oracles.adapters import atoms_of
 
 from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
 from xrdjax.crystals.textbook import gallery
-from xrdjax.diffraction.kernel import (
+from xrdjax.diffraction.capacity import (
     Capacity,
     reflections_in_largest_cell,
-    simulate_chunk,
     simulation_cost,
+)
+from xrdjax.diffraction.kernel import (
+    simulate_chunk,
 )
 from xrdjax.diffraction.overflow import Overflow
 from xrdjax.diffraction.reflections import find_reflections

@@ -11,9 +11,9 @@ from flax import struct
 from jaxtyping import Array, Float, Int
 
 from xrdjax.crystals.crystal import Crystal
+from xrdjax.diffraction.capacity import Capacity
 from xrdjax.diffraction.intensities import lorentz_polarization
 from xrdjax.diffraction.kernel import (
-    Capacity,
     add_families,
     chunk_families,
     pattern_of_combs,

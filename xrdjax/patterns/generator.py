@@ -15,11 +15,13 @@ from jaxtyping import Array, Float, Int, Key
 
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.lattices import parameters_from_lattice
-from xrdjax.diffraction.kernel import (
+from xrdjax.diffraction.capacity import (
     Capacity,
     reflections_in_largest_cell,
-    simulate_chunk,
     simulation_cost,
+)
+from xrdjax.diffraction.kernel import (
+    simulate_chunk,
 )
 from xrdjax.diffraction.overflow import Overflow
 from xrdjax.instrument.measurement import Measurement

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from xrdjax.crystals.crystal import Structure, to_crystal
 from xrdjax.crystals.lattices import unit_cell_volume
-from xrdjax.diffraction.kernel import Capacity
+from xrdjax.diffraction.capacity import Capacity
 from xrdjax.errors import InputError
 from xrdjax.instrument.measurement import Measurement
 from xrdjax.known.variations import (

@@ -10,7 +10,10 @@ from jaxtyping import Array, Float
 
 from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
 from xrdjax.devices import AXIS, local_mesh, per_device
-from xrdjax.diffraction.kernel import Capacity, simulate_chunk
+from xrdjax.diffraction.capacity import Capacity
+from xrdjax.diffraction.kernel import (
+    simulate_chunk,
+)
 from xrdjax.diffraction.overflow import Overflow
 from xrdjax.errors import InputError
 from xrdjax.instrument.instrument import Instrument, make_instrument

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float, Int, Key
 
-from xrdjax.diffraction.kernel import Capacity
+from xrdjax.diffraction.capacity import Capacity
 from xrdjax.instrument.measurement import Measurement, make_measurement
 from xrdjax.patterns.batch import Batch
 from xrdjax.patterns.generator import Crystals, capacity_for, measure_crystals
