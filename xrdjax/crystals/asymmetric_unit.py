@@ -11,22 +11,22 @@ from xrdjax.crystals.lattices import lattice_from_parameters
 from xrdjax.errors import InputError
 from xrdjax.symmetry.space_groups import space_group as reference_setting
 
-# A site this near its own image, angstrom, is written with rounded coordinates
-# (0.333 for 1/3 is 0.02 angstrom off in a long cell) and belongs on the special
-# position. Sites split by disorder are farther apart: 0.09 angstrom at least in
-# 550 crystals of the Crystallography Open Database.
+# A site this close to its own image, angstrom, has rounded coordinates (0.333 for 1/3
+# is 0.02 angstrom off in a long cell) and belongs on the special position. Sites split
+# by disorder are farther apart: at least 0.09 angstrom in 550 crystals of the
+# Crystallography Open Database.
 ROUNDING = 0.05
 
-# Atoms nearer than this, angstrom, share one place (the hydrogen molecule has 0.74),
-# and their occupancies add up to one at most, give or take the errors of an analysis.
+# Atoms closer than this, angstrom, share one place (those of H2 are 0.74 apart),
+# and their occupancies add up to at most one, within the errors of an analysis.
 TOO_NEAR = 0.5
 FULL = 1.15
 
-# Relative difference of a cell to the symmetry of its operations that is still
+# Relative deviation of a cell from the symmetry of its operations that counts as
 # rounding.
 CELL_TOLERANCE = 0.01
 
-# Distances between sites and images that are held in memory at a time.
+# Distances between sites and images that are in memory at a time.
 _BLOCK = 100_000
 
 
@@ -34,7 +34,7 @@ def lattice_from_cell(cell: Sequence[float] | np.ndarray) -> np.ndarray:
     """Lattice [3, 3] of (a, b, c, alpha_deg, beta_deg, gamma_deg), checked.
 
     Raises:
-        InputError: a length or angle is no positive number, or the angles close
+        InputError: a length or angle is not a positive number, or the angles close
             no cell.
     """
     cell = np.asarray(cell, float)
@@ -54,7 +54,7 @@ def lattice_from_cell(cell: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def _check_cell_fits(lattice: np.ndarray, rotations: np.ndarray) -> None:
-    """Every rotation must keep the metric: W^T G W = G."""
+    """Every rotation must preserve the metric: W^T G W = G."""
     metric = lattice @ lattice.T
     lengths = np.sqrt(np.diag(metric))
     change = np.swapaxes(rotations, 1, 2) @ metric @ rotations - metric
@@ -80,10 +80,10 @@ def _nearest_images(
 def _on_special_positions(structure: Structure) -> Structure:
     """Moves sites within ROUNDING of a special position onto it.
 
-    The mean of a site's coinciding images is left alone by the operations that
-    make them: it is the special position.
+    The mean of a site's coincident images is invariant under the operations that
+    relate them: it is the special position.
     """
-    for _ in range(2):  # once more, for images that were just beyond the limit
+    for _ in range(2):  # again, for images that were just beyond the limit
         steps, distances = _nearest_images(structure, structure.positions)
         near = (distances < ROUNDING)[..., None]
         mean = np.sum(steps * near, axis=1) / np.sum(near, axis=1)
@@ -91,33 +91,37 @@ def _on_special_positions(structure: Structure) -> Structure:
     return structure
 
 
-def _without_crowding(structure: Structure, labels: Sequence[str]) -> Structure:
-    """Drops sites that repeat an earlier one, and lets no place hold two atoms.
+def _overlaps(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
+    """How the sites overlap with images of one another.
 
-    Some files list equivalent atoms one by one and give the operations as well: a
-    site that coincides with an image of an earlier one, of the same element and
-    occupancy, is that site again, unless the two share the place.
+    Returns:
+        Whether site S' coincides with an image of site S [S, S'], and the occupancy
+        that S' adds within TOO_NEAR of site S [S, S'].
     """
     positions = structure.positions
     _, distances = _nearest_images(structure, positions)
     # images on a special position coincide; together they are one atom
     weights = structure.occupancies / np.sum(distances < ROUNDING, axis=1)
-    coincide_rows, share_rows = [], []
+    coincide, shares = [], []
     step = max(1, _BLOCK // distances.size)
     for start in range(0, len(positions), step):
         origins = positions[start : start + step, None]
         _, distances = _nearest_images(structure, origins)
-        coincide_rows.append(np.any(distances < ROUNDING, axis=-1))
-        share_rows.append(np.sum(distances < TOO_NEAR, axis=-1) * weights)
-    coincide = np.concatenate(coincide_rows)
-    # [S, S] how full one site makes another's place
-    shares = np.concatenate(share_rows)
-    elements, occupancies = structure.elements, structure.occupancies
-    equal = (elements[:, None] == elements) & (
-        np.abs(occupancies[:, None] - occupancies) < 1e-3
-    )
-    repeats = coincide & equal & (occupancies[:, None] + occupancies > FULL)
-    kept = ~np.any(np.tril(repeats, -1), axis=1)
+        coincide.append(np.any(distances < ROUNDING, axis=-1))
+        shares.append(np.sum(distances < TOO_NEAR, axis=-1) * weights)
+    return np.concatenate(coincide), np.concatenate(shares)
+
+
+def _check_occupancy(
+    shares: np.ndarray, kept: np.ndarray, labels: Sequence[str]
+) -> None:
+    """No place may hold more than one atom.
+
+    Args:
+        shares: [S, S] from `_overlaps`.
+        kept: [S] sites that are not repetitions of others.
+        labels: [S] names of the sites.
+    """
     totals = np.sum(shares * kept, axis=1)
     if np.any(totals > FULL):
         site = int(np.argmax(totals > FULL))
@@ -131,6 +135,23 @@ def _without_crowding(structure: Structure, labels: Sequence[str]) -> Structure:
             f"{' and '.join(others) or 'its own image'}: the occupancies within "
             f"{TOO_NEAR} angstrom add up to {totals[site]:.3g}, expected at most 1"
         )
+
+
+def _without_crowding(structure: Structure, labels: Sequence[str]) -> Structure:
+    """Drops sites that repeat an earlier one, and refuses overlapping atoms.
+
+    Some files list equivalent atoms one by one and give the operations as well: a
+    site that coincides with an image of an earlier one, of the same element and
+    occupancy, is a repetition, unless the two share the place.
+    """
+    coincide, shares = _overlaps(structure)
+    elements, occupancies = structure.elements, structure.occupancies
+    equal = (elements[:, None] == elements) & (
+        np.abs(occupancies[:, None] - occupancies) < 1e-3
+    )
+    repeats = coincide & equal & (occupancies[:, None] + occupancies > FULL)
+    kept = ~np.any(np.tril(repeats, -1), axis=1)
+    _check_occupancy(shares, kept, labels)
     return dataclasses.replace(
         structure,
         positions=structure.positions[kept],
@@ -152,15 +173,15 @@ def checked_structure(
     translations: np.ndarray,
     space_group: int | None,
 ) -> Structure:
-    """A `Structure`, with sites moved onto special positions, or the reason why not.
+    """A `Structure` with sites moved onto special positions, or an error.
 
     Args:
         name, lattice, ..., space_group: as in `Structure`.
-        labels: [S] what to call the sites in messages.
+        labels: [S] names of the sites, for messages.
 
     Raises:
-        InputError: no sites, a coordinate or occupancy that is no number, a cell
-            that does not fit the operations, or sites on top of each other.
+        InputError: no sites, a coordinate or occupancy that is not a number, a cell
+            without the symmetry of the operations, or sites on top of each other.
     """
     positions = np.asarray(positions, float)
     occupancies = np.asarray(occupancies, float)
@@ -197,7 +218,7 @@ def structure_from_sites(
     occupancies: Sequence[float] | np.ndarray | None = None,
     b_iso: Sequence[float] | np.ndarray | None = None,
 ) -> Structure:
-    """A structure typed in by hand, in the reference setting of its space group.
+    """A structure from a list of sites, in the reference setting of its space group.
 
         >>> salt = structure_from_sites(
         ...     "halite", 225, (5.64, 5.64, 5.64, 90, 90, 90),
@@ -216,7 +237,7 @@ def structure_from_sites(
         b_iso: [S] B = 8 pi^2 U, square angstrom, 0 without it.
 
     Raises:
-        InputError: what is wrong with the input, in one sentence.
+        InputError: the input is wrong; the message states how.
     """
     group = reference_setting(space_group)
     n = len(symbols)

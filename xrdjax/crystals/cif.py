@@ -137,7 +137,7 @@ def _members(path: Path) -> list[str]:
             raise InputError(
                 f"{path} cannot be read as a zip ({error}); {_EXPECTED}"
             ) from error
-    # macOS puts a shadow of each file into a zip
+    # macOS adds a shadow of each file to a zip
     names = [n for n in names if not n.startswith("__MACOSX/")]
     names = sorted(n for n in names if n.lower().endswith(".cif"))
     if not names:
@@ -161,7 +161,8 @@ def read_crystals(
         progress: shows a bar.
 
     Raises:
-        InputError: nothing there, no CIF in it, or a single file without a crystal.
+        InputError: the path does not exist, holds no CIF, or is a single file without a
+            crystal.
     """
     path = Path(path)
     if not path.exists():

@@ -1,4 +1,4 @@
-"""One data block of a CIF, as its tags have it, to a `Structure`.
+"""From the tags of one data block of a CIF to a `Structure`.
 
 CIF core dictionary: https://www.iucr.org/resources/cif/dictionaries. Old names
 (_symmetry_equiv_pos_as_xyz) and those with dots (_atom_site.fract_x) are read too.
@@ -30,7 +30,7 @@ _NUMBER = ("_space_group_it_number", "_symmetry_int_tables_number")
 _COORDINATES = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 # xx, yy, zz, yz, xz, xy
 _TENSOR = ("11", "22", "33", "23", "13", "12")
-_WATER = ("WAT", "H2O", "HOH")  # its oxygen stands there
+_WATER = ("WAT", "H2O", "HOH")  # labels of its oxygen
 _NO_ATOM = ("VA", "VAC", "VOID", "DU", "DUM", "CENT")  # vacancies, dummies, centres
 
 Columns = dict[str, list[str]]
@@ -58,12 +58,12 @@ def has_atoms(columns: Columns) -> bool:
 
 
 def _first(columns: Columns, tags: tuple[str, ...]) -> str:
-    """First value that is given for one of the tags, or ""."""
+    """The first value given for any of the tags, or ""."""
     return next((c[0] for tag in tags if (c := columns.get(tag)) and c[0]), "")
 
 
 def _number(text: str, what: str, missing: float) -> float:
-    """Number in front of its uncertainty in brackets, or `missing` for ""."""
+    """Number without its uncertainty in brackets, or `missing` for ""."""
     if not text:
         return missing
     value = cif.as_number(text)
@@ -104,7 +104,7 @@ def _symmetry(columns: Columns, alpha_deg: float, gamma_deg: float) -> Operation
         listed = parse_operations(triplets)
         if listed.is_group:
             return listed
-        # an identity or centring left out: the name says what the rest is
+        # if the identity or centring is left out, the name supplies it
         complete = named()
         if complete is not None and set(listed.triplets) < set(complete.triplets):
             return complete
@@ -128,7 +128,7 @@ def _elements_of_formula(formula: str) -> frozenset[int]:
     for symbol in re.findall(r"[A-Z][a-z]?", formula):
         try:
             numbers.add(atomic_number(symbol))
-        except InputError:  # no element: no help with labels
+        except InputError:  # not an element
             continue
     return frozenset(numbers)
 
@@ -137,17 +137,17 @@ def _elements_of_formula(formula: str) -> frozenset[int]:
 def element_of_site(type_symbol: str, label: str, formula: str) -> int:
     """Atomic number of a site, from its type symbol, else from its label.
 
-    Labels start with a symbol ("O1", "SiT2", "FE1"); where both two letters and one
-    are symbols ("HO1"), the one that the formula has is meant.
+    Labels start with a symbol ("O1", "SiT2", "FE1"); if both the first two letters and
+    the first one are symbols ("HO1"), the one in the formula is meant.
 
     Raises:
-        InputError: no element can be made out.
+        InputError: neither contains an element.
     """
     if type_symbol:
         try:
             return atomic_number(type_symbol)
         except InputError:
-            pass  # such as "O-H" or "Cu1.5+": read as a label
+            pass  # such as "O-H" or "Cu1.5+": read like a label
     for text in filter(None, (type_symbol, label)):
         letters = re.split(r"[^A-Za-z]", text, maxsplit=1)[0]
         if letters.upper() in _NO_ATOM:
@@ -197,7 +197,7 @@ def _equivalent_b(columns: Columns, lattice: np.ndarray) -> dict[str, float]:
 def _isotropic_b(
     b_text: str, u_text: str, label: str, equivalent: dict[str, float]
 ) -> float:
-    """B_iso, else 8 pi^2 U_iso, else B_eq, else 0; unphysical values are 0 too."""
+    """B_iso, else 8 pi^2 U_iso, else B_eq, else 0; negative values become 0."""
     values = (
         cif.as_number(b_text),
         8 * np.pi**2 * cif.as_number(u_text),
@@ -207,23 +207,21 @@ def _isotropic_b(
     return max(b_iso, 0.0)
 
 
-def read_block(columns: Columns, name: str) -> Structure:
-    """The crystal of one block.
+_SITE_TAGS = (
+    "label",
+    "type_symbol",
+    "calc_flag",
+    "occupancy",
+    "b_iso_or_equiv",
+    "u_iso_or_equiv",
+    "fract_x",
+    "fract_y",
+    "fract_z",
+)
 
-    Sites of dummy atoms and empty ones are left out. An unknown occupancy is 1, an
-    unknown displacement parameter 0.
 
-    Args:
-        columns: from `block_columns`.
-        name: the structure's name.
-
-    Raises:
-        InputError: why the block makes no crystal.
-    """
-    if not has_atoms(columns):
-        raise InputError("no atoms: expected an _atom_site loop with coordinates")
-    lattice, alpha_deg, gamma_deg = _lattice_and_angles(columns)
-    operations = _symmetry(columns, alpha_deg, gamma_deg)
+def _sites(columns: Columns, lattice: np.ndarray) -> dict[str, Any]:
+    """Labels of the sites that hold atoms, and their columns of a `Structure`."""
     rows = len(columns.get(_COORDINATES[0], ()))
 
     def column(tag: str) -> list[str]:
@@ -232,38 +230,49 @@ def read_block(columns: Columns, name: str) -> Structure:
 
     equivalent = _equivalent_b(columns, lattice)
     formula = _first(columns, ("_chemical_formula_sum",))
-    labels, positions, elements, occupancies, b_iso = [], [], [], [], []
+    names = ("labels", "elements", "occupancies", "b_iso", "positions")
+    sites: dict[str, Any] = {name: [] for name in names}
     for label, symbol, flag, occupancy, b, u, *xyz in zip(
-        column("label"),
-        column("type_symbol"),
-        column("calc_flag"),
-        column("occupancy"),
-        column("b_iso_or_equiv"),
-        column("u_iso_or_equiv"),
-        column("fract_x"),
-        column("fract_y"),
-        column("fract_z"),
-        strict=True,
+        *map(column, _SITE_TAGS), strict=True
     ):
-        occupancy = _number(occupancy, f"site {label}: the occupancy", 1.0)
-        if flag.lower() == "dum" or occupancy == 0:
+        filled = _number(occupancy, f"site {label}: the occupancy", 1.0)
+        if flag.lower() == "dum" or filled == 0:
             continue
-        labels.append(label or symbol)
-        elements.append(element_of_site(symbol, label, formula))
-        occupancies.append(occupancy)
-        b_iso.append(_isotropic_b(b, u, label, equivalent))
-        positions.append(
-            [_number(text, f"site {label}: a coordinate", np.nan) for text in xyz]
+        site = (
+            label or symbol,
+            element_of_site(symbol, label, formula),
+            filled,
+            _isotropic_b(b, u, label, equivalent),
+            [_number(text, f"site {label}: a coordinate", np.nan) for text in xyz],
         )
+        for name, value in zip(names, site, strict=True):
+            sites[name].append(value)
+    sites["positions"] = np.array(sites["positions"]).reshape(-1, 3)
+    return sites
+
+
+def read_block(columns: Columns, name: str) -> Structure:
+    """The crystal of one block.
+
+    Dummy atoms and empty sites are left out. An unknown occupancy is 1, an unknown
+    displacement parameter 0.
+
+    Args:
+        columns: from `block_columns`.
+        name: the structure's name.
+
+    Raises:
+        InputError: the block does not describe a crystal; the message states why.
+    """
+    if not has_atoms(columns):
+        raise InputError("no atoms: expected an _atom_site loop with coordinates")
+    lattice, alpha_deg, gamma_deg = _lattice_and_angles(columns)
+    operations = _symmetry(columns, alpha_deg, gamma_deg)
     return checked_structure(
         name=name,
         lattice=lattice,
-        labels=labels,
-        positions=np.array(positions).reshape(-1, 3),
-        elements=elements,
-        occupancies=occupancies,
-        b_iso=b_iso,
         rotations=operations.rotations,
         translations=operations.translations,
         space_group=operations.space_group,
+        **_sites(columns, lattice),
     )

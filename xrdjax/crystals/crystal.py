@@ -1,9 +1,9 @@
 """The two forms of a crystal: as a file describes it, and as arrays of fixed shape.
 
-`Structure` lives on the host, in float64: asymmetric unit and operations, as in a
-CIF. `Crystal` is a pytree for compiled functions: the atoms of one primitive cell,
-padded, with the operations of the same setting. A real crystal and a synthetic one
-become the same `Crystal`.
+`Structure` is on the host, in float64: asymmetric unit and operations, as in a CIF.
+`Crystal` is a pytree for compiled functions: the atoms of one primitive cell, padded,
+with the operations of the same setting. Known and synthetic crystals become the same
+`Crystal`.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ SAME_ATOM = 0.01
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Structure:
-    """Crystal as a file gives it: asymmetric unit and all operations of its setting.
+    """Crystal as in a file: asymmetric unit and all operations of its setting.
 
     Attributes:
         name: where it comes from; used in messages and tables.
@@ -36,7 +36,7 @@ class Structure:
         rotations: [G, 3, 3] integer, x' = W x + w; all operations, the centring
             translations included, modulo lattice translations.
         translations: [G, 3] float64, in [0, 1).
-        space_group: number implied by the operations, None when they have none.
+        space_group: number implied by the operations, None if they imply none.
     """
 
     name: str
@@ -71,8 +71,8 @@ class Structure:
     def formula(self) -> str:
         """Composition of a formula unit in Hill order, as in _chemical_formula_sum.
 
-        The unit is the largest that leaves whole numbers of sites, so that a
-        half-filled site counts one half: "Ca Ti O3" is "CaO3Ti".
+        The unit is the smallest with whole numbers of sites, so that a half-filled
+        site counts one half: "Ca Ti O3" is "CaO3Ti".
         """
         _, sites = expand_sites(self)
         multiplicities = np.bincount(sites, minlength=len(self.elements))
@@ -122,18 +122,18 @@ class Crystal:
 def split_centring(
     rotations: np.ndarray, translations: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Parts all operations into coset representatives and centring vectors.
+    """Separates all operations into coset representatives and centring vectors.
 
     Args:
-        rotations: [G, 3, 3] and
-        translations: [G, 3] of all operations, modulo lattice translations.
+        rotations: [G, 3, 3] of all operations.
+        translations: [G, 3] of the same, modulo lattice translations.
 
     Returns:
         Rotations [G', 3, 3] and translations [G', 3] modulo centring, identity
         first, and centring vectors [C, 3], zero first; G = G' C.
 
     Raises:
-        InputError: the operations cannot be those of a group.
+        InputError: the operations are not those of a group.
     """
     rotations = np.asarray(rotations, int)
     translations = np.mod(np.round(np.asarray(translations, float), 10), 1.0)
@@ -168,7 +168,7 @@ def _orbit(
 ) -> np.ndarray:
     """Distinct images [M, 3] of a site, in [0, 1), modulo lattice and centring."""
     images = np.mod(rotations @ position + translations, 1.0)
-    # differences are rounded, so that 0.9999999 and 0 meet
+    # differences are taken modulo 1, so that 0.9999999 and 0 are the same
     difference = images[:, None] - images[None, :]
     same = np.zeros(difference.shape[:2], bool)
     for vector in centring:
@@ -225,9 +225,9 @@ def to_crystal(
 
     Args:
         structure: asymmetric unit and all operations.
-        size: atoms N after padding; without it, the atoms of the primitive cell.
-        displacements: keep the structure's B; without it, the atoms are at rest, as
-            in the paper.
+        size: atoms N after padding; by default, the atoms of the primitive cell.
+        displacements: keep the structure's B; by default, the atoms are at rest, as in
+            the paper.
 
     Returns:
         Crystal with NumPy leaves in float32 and int32.

@@ -13,9 +13,9 @@ from xrdjax.errors import InputError
 
 
 def _table(rows: list[list[float]]) -> np.ndarray:
-    """Stacks one row an element, behind the row of zeros for padding."""
+    """One row per element, after a row of zeros for padding."""
     padded = np.array([[0.0] * len(rows[0]), *rows], np.float32)
-    # gemmi keeps single precision; the shortest decimals are the printed ones.
+    # gemmi stores single precision; the shortest decimals are the printed ones.
     return padded.astype(str).astype(np.float64)
 
 
@@ -41,7 +41,7 @@ COVALENT_RADII: np.ndarray = _table([[e.covalent_r] for e in _ELEMENTS])[:, 0]
 
 VAN_DER_WAALS_RADII: np.ndarray = _table([[e.vdw_r] for e in _ELEMENTS])[:, 0]
 """[Z+1] angstrom, from gemmi: Mantina et al., J. Phys. Chem. A 113 (2009) 5806, and
-Bondi, J. Phys. Chem. 68 (1964) 441; what neither has (most transition metals and
+Bondi, J. Phys. Chem. 68 (1964) 441; those missing there (most transition metals and
 lanthanides) from cctbx, where many are smaller than the covalent radius."""
 
 ATOMIC_VOLUMES: np.ndarray = (
@@ -62,7 +62,7 @@ def atomic_number(symbol: str) -> int:
         symbol: e.g. "Fe", "FE", "fe3+", "O2-", "D" or "T" (both hydrogen).
 
     Raises:
-        InputError: the symbol is no element, or one without a form factor.
+        InputError: the symbol is not an element, or one without a form factor.
     """
     match = _SYMBOL_AND_CHARGE.fullmatch(symbol.strip())
     number = _ATOMIC_NUMBERS.get(match[1].upper()) if match else None

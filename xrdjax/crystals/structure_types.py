@@ -20,10 +20,10 @@ import numpy as np
 
 from xrdjax.crystals.crystal import SAME_ATOM, Structure, expand_sites
 from xrdjax.errors import InputError
-from xrdjax.symmetry.search import find_symmetry, reference_operations
+from xrdjax.symmetry.search import StandardCell, find_symmetry, reference_operations
 from xrdjax.symmetry.space_groups import space_group
 
-# Occupancies that agree to this many decimals are one pattern.
+# Occupancies that agree to this many decimals are the same.
 OCCUPANCY_DECIMALS = 3
 
 
@@ -88,7 +88,7 @@ def _is_occupied(structure: Structure) -> np.ndarray:
 def _merge_sites(
     structure: Structure, distance: float
 ) -> tuple[np.ndarray, list[_Content]]:
-    """Atoms of the conventional cell, with all that shares a site as one atom.
+    """Atoms of the conventional cell; those that share a site become one atom.
 
     Args:
         structure: rows that share a site are separate there.
@@ -114,7 +114,7 @@ def _merge_sites(
 
 
 def _species(contents: list[_Content]) -> np.ndarray:
-    """Number [M] of each atom's pattern of occupancy."""
+    """Number [M] of each atom's species."""
     seen: dict[tuple, int] = {}
     return np.array(
         [
@@ -140,6 +140,25 @@ def _type_key(number: int, multiplicities: list[list[int]]) -> str:
     )
     sites = " ".join("+".join(map(str, sites)) for _, sites in species)
     return f"{min(number, mirror or number)} {composition} {sites}"
+
+
+def _standard_structure(name: str, cell: StandardCell, rows: list[tuple]) -> Structure:
+    """The structure of rows (site, atom of the cell, element, occupancy, B)."""
+    _, atoms, elements, occupancies, b_iso = (
+        np.array(column) for column in zip(*rows, strict=True)
+    )
+    rotations, translations = reference_operations(cell.space_group)
+    return Structure(
+        name=name,
+        lattice=cell.lattice,
+        positions=np.mod(cell.positions[atoms], 1.0),
+        elements=elements,
+        occupancies=occupancies,
+        b_iso=b_iso,
+        rotations=rotations,
+        translations=translations,
+        space_group=cell.space_group,
+    )
 
 
 def analyse(structure: Structure, symprec: float = 0.01) -> Analysis:
@@ -173,27 +192,12 @@ def analyse(structure: Structure, symprec: float = 0.01) -> Analysis:
         same_species = members.setdefault(int(species[original]), [])
         same_species.append(int(multiplicity[site]))
         rows += [(site, atom, *content) for content in contents[original]]
-    sites, atoms, elements, occupancies, b_iso = (
-        np.array(column) for column in zip(*rows, strict=True)
-    )
-    number = cell.space_group
-    rotations, translations = reference_operations(number)
-    standard = Structure(
-        name=structure.name,
-        lattice=cell.lattice,
-        positions=np.mod(cell.positions[atoms], 1.0),
-        elements=elements,
-        occupancies=occupancies,
-        b_iso=b_iso,
-        rotations=rotations,
-        translations=translations,
-        space_group=number,
-    )
+    sites, atoms = (np.array(column) for column in list(zip(*rows, strict=True))[:2])
     return Analysis(
-        space_group=number,
+        space_group=cell.space_group,
         wyckoff_letters=tuple(cell.wyckoff_letters[atom] for atom in atoms),
         multiplicities=tuple(multiplicity[sites].tolist()),
         sites=tuple(sites.tolist()),
-        standard=standard,
-        type_key=_type_key(number, list(members.values())),
+        standard=_standard_structure(structure.name, cell, rows),
+        type_key=_type_key(cell.space_group, list(members.values())),
     )

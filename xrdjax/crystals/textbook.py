@@ -1,8 +1,8 @@
 """Textbook crystals, ready by name: quartz, halite, perovskite and others.
 
 Each is one short CIF in `data/gallery/`, typed from published values; the CIF names
-its source. They are as published, most at room temperature (the CIF has the
-temperature where it is another), most in the reference setting of the space group.
+its source. They are as published: most at room temperature (other temperatures are in
+the CIF), most in the reference setting of the space group.
 """
 
 import difflib

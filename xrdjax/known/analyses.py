@@ -70,7 +70,7 @@ def analyse_all(
         progress: shows a bar.
 
     Returns:
-        The analyses in order, and what spglib could not analyse, with the reason.
+        The analyses in order, and the crystals without one, with the reason.
     """
     results = map_in_processes(
         functools.partial(_analyse_each, symprec),

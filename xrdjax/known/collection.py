@@ -1,4 +1,4 @@
-"""Known crystals with their symmetry, from CIFs or from a file that keeps it.
+"""Known crystals with their symmetry, from CIFs or from a file of analyses.
 
 Reading and analysing tens of thousands of CIFs takes minutes; reading the file, which
 holds the same numbers, takes seconds. So wherever a path of crystals is expected, a
@@ -67,7 +67,7 @@ def known_crystals(
         progress: shows bars.
 
     Raises:
-        InputError: nothing there that can be read, or analyses with another symprec.
+        InputError: the path cannot be read, or holds analyses with another symprec.
     """
     if Path(path).suffix != ".npz":
         resolved = Path(path).resolve()

@@ -33,7 +33,7 @@ _LAYOUT: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "multiplicities": ("i", ("R",)),
     "sites": ("i", ("R",)),
 }
-# Least and largest value of what is looked up in tables or must be positive.
+# Least and largest value of arrays that are looked up in tables or positive.
 _RANGES = {
     "space_groups": (1, 230),
     "rows": (1, np.inf),
@@ -151,7 +151,7 @@ def load_analyses(path: str | Path) -> AnalysedCrystals:
     """Analysed crystals as they were given to `save_analyses`, number for number.
 
     Raises:
-        InputError: no such file, damaged, or not what was written.
+        InputError: no such file, damaged, or altered.
     """
     arrays = read_npz(path, ("words", *_LAYOUT), "analyses", _HINT)
     try:

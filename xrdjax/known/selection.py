@@ -86,6 +86,9 @@ def _reason(split: Split | None, part: str) -> str:
     }[part]
 
 
+_REASONS = ("outside_the_limits", "outside_the_trained_groups")
+
+
 def _left_out_because(
     analysis: Analysis,
     row_of: Mapping[int, int],
@@ -100,9 +103,9 @@ def _left_out_because(
         or analysis.sites[-1] >= max_sites
         or max(standard.unit_cell[:3]) > max_edge
     ):
-        return "outside_the_limits"
+        return _REASONS[0]
     if analysis.space_group not in row_of:
-        return "outside_the_trained_groups"
+        return _REASONS[1]
     return None
 
 
@@ -152,25 +155,17 @@ def select_crystals(
     ]
     taken = [a for a, reason in zip(analyses, reasons, strict=True) if reason is None]
     failures = (*crystals.unreadable, *crystals.without_symmetry)
-    counts = {
-        "found": len(analyses) + len(failures),
-        "unreadable": len(crystals.unreadable),
-        "without_symmetry": len(crystals.without_symmetry),
-        **{
-            reason: reasons.count(reason)
-            for reason in (
-                other_part,
-                "outside_the_limits",
-                "outside_the_trained_groups",
-            )
-        },
-        "evaluated": len(taken),
-    }
     return Selection(
         structures=tuple(a.standard for a in taken),
         labels=np.array([row_of[a.space_group] for a in taken], dtype=np.int64),
         type_keys=tuple(a.type_key for a in taken),
-        counts=counts,
+        counts={
+            "found": len(analyses) + len(failures),
+            "unreadable": len(crystals.unreadable),
+            "without_symmetry": len(crystals.without_symmetry),
+            **{reason: reasons.count(reason) for reason in (other_part, *_REASONS)},
+            "evaluated": len(taken),
+        },
         failures=failures,
     )
 

@@ -1,12 +1,12 @@
 """Functions that are singular somewhere, continued so that gradients stay finite.
 
 `jnp.where(x > 0, jnp.sqrt(x), 0.0)` has a gradient of NaN at zero, because the branch
-that is not taken is differentiated too. Here the operand is replaced before the
-function is applied as well as after it. What is out of the domain gets a constant with
-a gradient of zero; NaN stays NaN, so that a mistake is not mistaken for padding.
+that is not taken is differentiated, too. Here the operand is replaced before the
+function is applied, and the result after it. Outside the domain the value is constant,
+its gradient zero; NaN stays NaN, so that a mistake is not taken for padding.
 
 The functions work element by element, on NumPy arrays (in float64, say) and on JAX
-arrays, traced or not: what goes in decides.
+arrays, traced or not, and return what they are given.
 """
 
 from typing import TypeVar

@@ -48,7 +48,7 @@ _HINT = "expected a file made by `python -m xrdjax.statistics`"
 
 
 def _array_fault(name: str, array: np.ndarray, sizes: dict[str, int]) -> str | None:
-    """What is wrong with one array by itself, and with its shape beside the others.
+    """What is wrong with one array, or with its shape in relation to the others.
 
     Args:
         name: of the field.
@@ -84,7 +84,7 @@ def _fault(statistics: Statistics) -> str | None:
         return "space_groups does not ascend between 1 and 230"
     absent = wyckoff_table().multiplicity[numbers] == 0
     if np.any(statistics.wyckoff[absent] > 0) or np.any(statistics.elements[:, 0] > 0):
-        return "wyckoff or elements has what does not exist"
+        return "wyckoff or elements has values for what does not exist"
     if np.any(statistics.shapes[:, 3:] >= np.pi):
         return "shapes has angles that are not in radians"
     counts = np.diff(statistics.group_ranges)[:, 0]

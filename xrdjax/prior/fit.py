@@ -130,7 +130,7 @@ def _shares(values: Sequence[int], size: int) -> np.ndarray:
 def _group_shares(
     crystals: Sequence[_Crystal], most_elements: int, most_sites: int
 ) -> dict[str, np.ndarray]:
-    """Rows of one group: what its crystals are made of."""
+    """Rows of one group: elements, sites and letters of its crystals."""
     counts = [Counter(z for z, _, _ in crystal.sites) for crystal in crystals]
     letters = [letter for crystal in crystals for _, letter, _ in crystal.sites]
     return {
@@ -174,7 +174,7 @@ def _by_group(analyses: Sequence[Analysis]) -> dict[int, list[_Crystal]]:
 
 
 def _frequencies(groups: Sequence[Sequence[_Crystal]]) -> dict[str, np.ndarray]:
-    """Rows of all groups: their shares of the crystals, and what these are made of."""
+    """Rows of all groups: shares of crystals, elements, sites and letters."""
     in_elements = [Counter(z for z, _, _ in c.sites) for g in groups for c in g]
     most_elements = max(map(len, in_elements))
     most_sites = max(max(sites.values()) for sites in in_elements)

@@ -1,4 +1,4 @@
-"""Points, lines and planes that site-symmetry groups leave alone, exactly.
+"""Points, lines and planes that are invariant under site-symmetry groups, exactly.
 
 The points fixed by a site-symmetry group are an intersection of the fixed spaces
 of single operations (W, w + t), t any lattice translation. A Wyckoff position is
@@ -112,7 +112,7 @@ def solve_congruences(a: Matrix, b: Vector) -> list[FixedSpace]:
     """All solutions of A x = b (mod 1), as the spaces that they form.
 
     With U A V = diag(s), y = V^-1 x: s_i y_i = (U b)_i (mod 1) has the s_i
-    solutions ((U b)_i + k) / s_i; without s_i it asks that (U b)_i = 0 (mod 1).
+    solutions ((U b)_i + k) / s_i; a row without s_i requires (U b)_i = 0 (mod 1).
 
     Args:
         a: k x 3 integers.
@@ -129,7 +129,7 @@ def solve_congruences(a: Matrix, b: Vector) -> list[FixedSpace]:
         for scale, level, turn in zip(scales, levels, turns, strict=False):
             value, rest = divmod(level + UNIT * turn, scale)
             if rest:
-                raise ArithmeticError(f"a fixed point is no multiple of 1/{UNIT}")
+                raise ArithmeticError(f"a fixed point is not a multiple of 1/{UNIT}")
             values.append(value)
         solutions.append(_fixed_space(normals, tuple(values)))
     return solutions
@@ -173,7 +173,7 @@ def fixed_spaces(group: PrimitiveGroup) -> list[FixedSpace]:
     extended = sorted(
         {s for s in single if 0 < s.dimension < 3}, key=lambda s: (s.normals, s.levels)
     )
-    for space in orbits:  # grows while it is read
+    for space in orbits:  # grows during the iteration
         if space.dimension == 0 or space.dimension == 3:
             continue
         for other in extended:

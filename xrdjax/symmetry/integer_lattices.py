@@ -1,7 +1,7 @@
 """Exact linear algebra of integer matrices: normal forms and congruences.
 
-Matrices are tuples of rows of Python integers: exact, hashable, and so small
-that results are remembered (a few thousand occur in all space groups).
+Matrices are tuples of rows of Python integers: exact, hashable, and few enough that
+results are cached (a few thousand occur in all space groups).
 """
 
 import functools
@@ -72,7 +72,7 @@ def hermite_form(a: Matrix) -> tuple[Matrix, Matrix]:
             filled = [i for i in range(done, len(rows)) if rows[i][column]]
             if not filled:
                 break
-            # Euclid: the smallest entry goes on top and is taken off the others.
+            # Euclid: the smallest entry is moved to the top and subtracted from the others.
             least = min(filled, key=lambda i: abs(rows[i][column]))
             rows[done], rows[least] = rows[least], rows[done]
             if rows[done][column] < 0:

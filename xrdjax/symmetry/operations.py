@@ -30,7 +30,7 @@ class Operations:
 
     @functools.cached_property
     def is_group(self) -> bool:
-        """True when each can be undone, and any two make up a third of them."""
+        """True if each has an inverse, and the product of any two is one of them."""
         rotations = self.rotations.astype(int)
         translations = np.round(self.translations * gemmi.Op.DEN).astype(int)
         if np.any(np.abs(np.round(np.linalg.det(rotations))) != 1):
@@ -47,7 +47,7 @@ class Operations:
 
     @functools.cached_property
     def space_group(self) -> int | None:
-        """The number that a group of operations implies; None when there is none."""
+        """The number that the operations imply; None if they imply none."""
         known = gemmi.find_spacegroup_by_ops(self._group())
         return known.number if known else _number(self.rotations, self.translations)
 
@@ -58,7 +58,7 @@ class Operations:
 def _codes(rotations: np.ndarray, translations: np.ndarray) -> np.ndarray:
     """One integer for each operation; translations [..., 3] in units of 1/24."""
     w = rotations.reshape(*rotations.shape[:-2], 9)
-    # as digits; those of W, at most 12 in size, stay different modulo 25
+    # as digits; entries of W, at most 12 in magnitude, stay distinct modulo 25
     digits = np.concatenate([w % 25, translations % gemmi.Op.DEN], axis=-1)
     return digits @ 25 ** np.arange(12)
 
@@ -66,7 +66,7 @@ def _codes(rotations: np.ndarray, translations: np.ndarray) -> np.ndarray:
 def _number(rotations: np.ndarray, translations: np.ndarray) -> int | None:
     """Space group of a setting that gemmi's table does not have, from spglib."""
     with warnings.catch_warnings():
-        # newer versions of spglib warn that failing will raise one day
+        # newer versions of spglib warn that failures will raise errors in the future
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
             found = spglib.get_spacegroup_type_from_symmetry(rotations, translations)
@@ -76,7 +76,7 @@ def _number(rotations: np.ndarray, translations: np.ndarray) -> int | None:
 
 
 def _operations(ops: Sequence[gemmi.Op]) -> Operations:
-    """Wraps translations, and drops operations that repeat another."""
+    """Operations with translations in [0, 1), each once."""
     unique = {op.wrap().triplet(): op for op in ops}
     rotations = np.array([op.rot for op in unique.values()]) // gemmi.Op.DEN
     translations = np.array([op.tran for op in unique.values()]) / gemmi.Op.DEN
@@ -85,7 +85,7 @@ def _operations(ops: Sequence[gemmi.Op]) -> Operations:
 
 @functools.lru_cache(maxsize=4096)
 def parse_operations(triplets: tuple[str, ...]) -> Operations:
-    """Operations from their triplets; repeated ones count once.
+    """Operations from their triplets, each once.
 
     Raises:
         InputError: a triplet cannot be read.
@@ -102,8 +102,8 @@ def parse_operations(triplets: tuple[str, ...]) -> Operations:
     return _operations(ops)
 
 
-def _settings_in_words(name: str) -> str:
-    """Brings the ways to write a setting to gemmi's: ":1", ":2", ":H", ":R"."""
+def _gemmi_setting(name: str) -> str:
+    """A name with its setting as gemmi writes it: ":1", ":2", ":H", ":R"."""
     name = re.sub(r"_|\((\d)\)", r"\1", name.strip())  # P 2_1/c, P 2(1)/c
     name = re.sub(r"\(?origin choice ([12])\)?", r":\1", name, flags=re.IGNORECASE)
     name = re.sub(
@@ -121,8 +121,8 @@ def _axes(match: re.Match) -> str:
 def _short_name(name: str) -> str:
     """Short Hermann-Mauguin symbol of a full one: "P 4/n 21/c 2/c" is "P 4/n c c".
 
-    A mirror or glide stands for the twofold axis along it; in cubic groups ("-3" in
-    second place) it stands for the fourfold axis too.
+    A mirror or glide plane implies the twofold axis along its normal; in cubic groups
+    ("-3" in second place) it implies the fourfold axis, too.
     """
     axes = "2|21|4|41|42|43" if "-3" in name.split()[2:3] else "2|21"
     return re.sub(rf"(?<= )(?:{axes})/([a-emn])(?![a-z])", r"\1", name)
@@ -136,15 +136,15 @@ def _from_hall(symbol: str) -> list[gemmi.Op] | None:
 
 
 def _from_name(name: str, alpha_deg: float, gamma_deg: float) -> list[gemmi.Op] | None:
-    name = _settings_in_words(name)
+    name = _gemmi_setting(name)
     for candidate in (name, _short_name(name)):
-        # of two origins, the one at the inversion; of two axes, as the angles say
+        # of two origins, the one at the inversion; of two axes, those of the angles
         group = gemmi.find_spacegroup_by_name(
             candidate, alpha_deg, gamma_deg, prefer="2"
         )
         if group is not None:
             return list(group.operations())
-    # a setting may be named where there is but one: "P 6/m c c S"
+    # a setting may be given where there is only one: "P 6/m c c S"
     group = gemmi.find_spacegroup_by_name(name.partition(":")[0])
     if group is not None and ":" not in group.xhm():
         return list(group.operations())
@@ -170,15 +170,15 @@ def named_operations(
         hermann_mauguin: short or full symbol, with or without a setting such as
             ":2", "Z", ":H" or "(origin choice 2)", or "".
         number: 1 to 230, or 0.
-        alpha_deg, gamma_deg: of the cell; they tell rhombohedral axes from
-            hexagonal ones.
+        alpha_deg, gamma_deg: of the cell; they distinguish rhombohedral from
+            hexagonal axes.
 
     Returns:
-        None when nothing names a known group.
+        None if no name is that of a known group.
     """
     ops = _from_hall(hall) if hall else None
     ops = ops or _from_name(hermann_mauguin, alpha_deg, gamma_deg)
-    # "P 42/m m c (a,b+1/2,c)" moves the origin: the number would put it elsewhere
+    # "P 42/m m c (a,b+1/2,c)" moves the origin, which the number does not
     if ops is None and hermann_mauguin.count(",") != 2:
         ops = _from_number(number, alpha_deg, gamma_deg)
     return _operations(ops) if ops else None

@@ -1,4 +1,4 @@
-"""The symmetry of atoms, from spglib, always in the reference setting of the group."""
+"""The symmetry of atoms, found by spglib, always in the reference setting."""
 
 import functools
 import warnings
@@ -69,7 +69,7 @@ class StandardCell:
 
 
 def _standard_cell(found: Any) -> StandardCell:
-    """What is needed of an SpglibDataset (a mapping too, whose items are deprecated)."""
+    """From an SpglibDataset (which is a mapping, too, with deprecated items)."""
     # primitive atoms are numbered alike in the original and in the standard cell
     _, source = np.unique(found.mapping_to_primitive, return_index=True)
     source = source[found.std_mapping_to_primitive]
@@ -105,13 +105,13 @@ def find_symmetry(
     """
     cell = (lattice.tolist(), positions.tolist(), species.tolist())
     with warnings.catch_warnings():
-        # on failure, spglib 2.7 and 2.8 answer None and warn of raising in version 3
+        # on failure, spglib 2.7 and 2.8 return None and warn of errors in version 3
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
             found = spglib.get_symmetry_dataset(cell, symprec)
             if found is not None:
                 hall_number = reference_hall_number(found.number)
-                # spglib's own choice has origin choice 1 in 24 groups
+                # in 24 groups spglib chooses origin choice 1
                 if found.hall_number != hall_number:
                     found = spglib.get_symmetry_dataset(
                         cell, symprec, hall_number=hall_number

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Float32, Int32
 from xrdjax.symmetry.space_groups import SPACE_GROUPS, space_group
 
 LETTERS = string.ascii_lowercase + "A"
-"""Letters of the positions in their order; only group 47 comes to the 27th."""
+"""Letters of the positions in their order; only group 47 has the 27th."""
 
 TABLE_PATH = Path(__file__).parent / "data" / "wyckoff.npz"
 

@@ -1,11 +1,11 @@
 """Derivation of the table of Wyckoff positions from the space-group operations.
 
-Orbits of fixed spaces are the positions; here each gets its coordinates and its
-name. The letters cannot follow from the operations, which say nothing about the
-order in which the tables list the positions: spglib is asked for them, and for
-the symbol of the site symmetry.
+Orbits of fixed spaces are the positions; here each gets its coordinates and its name.
+The letters do not follow from the operations, which say nothing about the order in
+which the tables list the positions: they come from spglib, as does the symbol of the
+site symmetry.
 
-`python -m xrdjax.symmetry.wyckoff_derivation` writes the table anew.
+`python -m xrdjax.symmetry.wyckoff_derivation` writes the table again.
 """
 
 import itertools
@@ -97,7 +97,7 @@ def _translates(
 
 
 def _natural_order(group: SpaceGroup, candidate: Int[np.ndarray, "3 4"]) -> tuple:
-    """Sorts maps of one position by how natural they read, best first.
+    """Sort key of the maps of one position, the most natural first.
 
     Early letters, small constants, small coefficients, few signs. Where the three
     axes are equivalent, before that: equal coordinates, a single constant in
@@ -176,7 +176,7 @@ def names_by_spglib(
     cell = gemmi.UnitCell(*_UNIT_CELLS[group.lattice_system])
     lattice = np.array(cell.orth.mat.tolist()).T.tolist()
     with warnings.catch_warnings():
-        # spglib 2.8 warns on every call that it will raise errors one day.
+        # spglib 2.8 warns on every call that it will raise errors in the future.
         warnings.simplefilter("ignore", DeprecationWarning)
         found = spglib.get_symmetry_dataset(
             (lattice, np.concatenate(sites).tolist(), species),
