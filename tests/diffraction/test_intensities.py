@@ -1,7 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from xrdjax.diffraction.intensities import lorentz_polarization
+from xrdjax.diffraction.intensities import lorentz_polarization, relative_height
 
 
 def test_lorentz_polarization_factor_is_that_of_the_textbook():
@@ -16,3 +16,9 @@ def test_lorentz_polarization_factor_where_its_cosines_are_known():
     factors = lorentz_polarization(jnp.sqrt(jnp.array([1.0, 2.0, 3.0])) / 2)
     expected = [10 / np.sqrt(3), 2 * np.sqrt(2), 10 / 3]
     np.testing.assert_allclose(factors, expected, rtol=1e-6)
+
+
+def test_relative_height_is_the_factor_times_the_cosine():
+    sines = jnp.linspace(0.01, 0.99, 200)
+    expected = lorentz_polarization(sines) * jnp.sqrt(1 - sines**2)
+    np.testing.assert_allclose(relative_height(sines), expected, rtol=1e-5)

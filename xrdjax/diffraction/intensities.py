@@ -16,3 +16,16 @@ def lorentz_polarization(sine: Float[Array, " H"]) -> Float[Array, " H"]:
     """
     squared = sine**2
     return (1 + (1 - 2 * squared) ** 2) / (squared * jnp.sqrt(1 - squared))
+
+
+def relative_height(sine: Float[Array, " H"]) -> Float[Array, " H"]:
+    """LP cos(theta) = (1 + cos^2 2theta) / sin^2 theta, without a root.
+
+    What the height of a line has of the angle, if its area is m |F|^2 LP and its width
+    in 2 theta grows as 1 / cos(theta).
+
+    Args:
+        sine: [H] sin(theta) of the Bragg angle, in (0, 1).
+    """
+    squared = sine**2
+    return (1 + (1 - 2 * squared) ** 2) / squared

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.lattices import inverse_spacing
 from xrdjax.diffraction.capacity import Capacity
-from xrdjax.diffraction.intensities import lorentz_polarization
+from xrdjax.diffraction.intensities import relative_height
 from xrdjax.diffraction.overflow import Overflow
 from xrdjax.diffraction.reflections import (
     Reflections,
@@ -117,7 +117,7 @@ def add_families(
     """Adds the lines of families to the comb of each emission line.
 
     A line's integrated intensity is its area, m |F|^2 LP exp(-2 B stol^2), and its
-    width in 2 theta grows as 1 / cos(theta), so its height is that times cos(theta).
+    width in 2 theta grows as 1 / cos(theta); see `relative_height`.
 
     Args:
         combs: of each emission line, [M] on the grid of u.
@@ -135,11 +135,12 @@ def add_families(
         sine = s * wavelength / 2
         real = (strength > 0) & (sine < 1)
         sine = jnp.where(real, sine, 0.5)
-        cosine = jnp.sqrt(1 - sine**2)
-        u = s * wavelength + shift_of_u(instrument, sine, cosine)
+        shift = shift_of_u(instrument, sine, jnp.sqrt(1 - sine**2))
+        # without the barrier the CPU backend forms it again for every use of it
+        u = lax.optimization_barrier(s * wavelength + shift)
         shown = real & (u >= peaks.u_range[0]) & (u <= peaks.u_range[1])
-        height = weight * damped * lorentz_polarization(sine) * cosine
-        added.append(add_lines(comb, u, jnp.where(shown, height, 0.0), peaks))
+        height = jnp.where(shown, weight * damped * relative_height(sine), 0.0)
+        added.append(add_lines(comb, u, height, peaks))
     return tuple(added)
 
 

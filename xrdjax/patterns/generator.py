@@ -53,8 +53,11 @@ class Crystals:
 
 
 # From rows of C crystals and the numbers [K] of atoms to positions [C, K, 3], elements
-# [C, K] (0 past the last atom), occupancies [C, K] and B [C, K] or None.
-Place = Callable[[Any, Int[Array, " K"]], tuple[Array, Array, Array, Array | None]]
+# [C, K] (0 past the last atom), occupancies [C, K] or None where all sites are full, and
+# B [C, K] or None.
+Place = Callable[
+    [Any, Int[Array, " K"]], tuple[Array, Array, Array | None, Array | None]
+]
 
 
 def capacity_for(
@@ -86,6 +89,8 @@ def place_atoms(chunk: Crystals, place: Place, max_atoms: int) -> Crystal:
     positions, elements, occupancies, b_iso = fill_in_blocks(
         lambda index: place(chunk.rows, index), empty, jnp.max(chunk.atoms), _ATOMS
     )
+    if occupancies is None:
+        occupancies = (elements > 0).astype(jnp.float32)
     return Crystal(
         lattice=chunk.lattices,
         positions=positions,

@@ -33,10 +33,10 @@ def describe_sites(sites: Sites, prior: Prior) -> Crystals:
 
 def place_sites(
     sites: Sites, index: Int[Array, " K"], prior: Prior
-) -> tuple[Float[Array, "C K 3"], Int[Array, "C K"], Float[Array, "C K"], None]:
-    """The atoms of given numbers of each sampled crystal; they are at rest."""
+) -> tuple[Float[Array, "C K 3"], Int[Array, "C K"], None, None]:
+    """The atoms of given numbers of each sampled crystal, on full sites and at rest."""
     positions, elements = jax.vmap(lambda one: atoms_of_sites(one, prior, index))(sites)
-    return positions, elements, (elements > 0).astype(jnp.float32), None
+    return positions, elements, None, None
 
 
 @struct.dataclass
