@@ -19,6 +19,14 @@ def test_both_ends_of_the_range_are_points_of_the_grid():
     assert (angles[0], angles[-1], len(angles)) == (3.0, 47.5, 123)
 
 
+def test_in_log_sin_theta_a_larger_cell_shifts_all_lines_alike():
+    """sin(theta) = wavelength / (2 d), so log sin(theta) = -log d + constant."""
+    angles = TwoThetaGrid(5.0, 90.0, 2126, "log_sin_theta").two_theta_deg
+    assert (angles[0], angles[-1], len(angles)) == (5.0, 90.0, 2126)
+    steps = np.diff(np.log(np.sin(np.deg2rad(angles) / 2)))
+    np.testing.assert_allclose(steps, steps[0], rtol=1e-9)
+
+
 def test_range_of_u_follows_from_braggs_law():
     """lambda = 2 d sin(theta), so that lambda / d = 2 sin(theta) = u."""
     grid = TwoThetaGrid(3.0, 47.5, 123)
@@ -33,6 +41,7 @@ def test_equal_grids_are_one_static_argument():
     one, other = TwoThetaGrid(5.0, 50.0, 10), TwoThetaGrid(5.0, 50.0, 10)
     assert one == other and hash(one) == hash(other)
     assert one != TwoThetaGrid(5.0, 50.0, 11)
+    assert one != TwoThetaGrid(5.0, 50.0, 10, "log_sin_theta")
     with pytest.raises(dataclasses.FrozenInstanceError):
         one.points = 11
 
@@ -50,3 +59,8 @@ def test_a_range_that_does_not_exist_is_refused(ends):
 def test_a_grid_of_fewer_than_two_points_is_refused(points):
     with pytest.raises(InputError, match=f"grid has {points} points: expected at"):
         TwoThetaGrid(points=points)
+
+
+def test_an_unknown_spacing_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match="'even': expected two_theta or log_sin_theta"):
+        TwoThetaGrid(spacing="even")

@@ -24,6 +24,7 @@ GRIDS = {
     "with wide steps": (TwoThetaGrid(10.0, 80.0, 701), CU),
     "of one degree": (TwoThetaGrid(30.0, 31.0, 501), CU),
     "at high angles": (TwoThetaGrid(60.0, 140.0, 4001), CU),
+    "even in log sin(theta)": (TwoThetaGrid(5.0, 90.0, 2126, "log_sin_theta"), CU),
 }
 NARROW = TwoThetaGrid(20.0, 80.0, 3001)
 

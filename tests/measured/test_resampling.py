@@ -35,6 +35,14 @@ def test_subtraction_removes_a_constant():
     np.testing.assert_allclose(pattern, plain, atol=0.02)
 
 
+def test_a_background_is_subtracted_on_uneven_points_too():
+    grid = np.geomspace(5, 90, 900)
+    raised = peaks(TWO_THETA) + 100 + TWO_THETA
+    pattern = resample(TWO_THETA, raised, grid, subtract_background=True)
+    plain = resample(TWO_THETA, peaks(TWO_THETA), grid)
+    np.testing.assert_allclose(pattern, plain, atol=0.03)
+
+
 def test_too_little_of_the_grid_is_refused():
     kept = TWO_THETA < 40
     with pytest.raises(InputError, match="at least half"):

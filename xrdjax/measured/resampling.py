@@ -25,7 +25,7 @@ def resample(
     Args:
         two_theta: [R] degrees, increasing.
         intensity: [R] not negative.
-        grid_deg: [T] two theta of the grid, degrees, evenly spaced.
+        grid_deg: [T] two theta of the grid, degrees, increasing.
         subtract_background: whether to subtract `estimate_background` first, because
             a network that was trained on simulated patterns has seen none.
 
@@ -47,7 +47,11 @@ def resample(
             "degrees: check its columns"
         )
     if subtract_background:
-        background = estimate_background(grid_deg[inside], measured)
+        angles = grid_deg[inside]
+        # the background is estimated on even steps, whatever those of the grid are
+        even = np.linspace(angles[0], angles[-1], len(angles))
+        background = estimate_background(even, np.interp(even, angles, measured))
+        background = np.interp(angles, even, background)
         values[inside] = np.maximum(measured - background, 0.0)
         if values.max() < _LEAST_HEIGHT * measured.max():
             raise InputError(
