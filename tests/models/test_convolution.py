@@ -10,6 +10,7 @@ from xrdjax.models.convolution import (
     conv_general_dilated,
     convolution_of_backend,
     convolve_in_blocks,
+    patch_product,
 )
 
 
@@ -54,6 +55,16 @@ def test_values_and_gradients_are_those_of_xla(width, size, stride, padding):
     for found in others:
         for got, wanted in zip(found, expected, strict=True):
             np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_a_product_of_patches_is_a_convolution():
+    rng = np.random.default_rng(0)
+    kernel = jnp.asarray(rng.standard_normal((12, 3, 5)), jnp.float32)
+    for width in (40, 41, 42, 43):
+        x = jnp.asarray(rng.standard_normal((2, width, 3)), jnp.float32)
+        value = patch_product(x, kernel, (4,), "SAME")
+        expected = _xla(x, kernel, (4,), "SAME")
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_cpu_gets_the_convolution_that_is_fast_in_loops():

@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,7 +7,9 @@ import pytest
 
 from xrdjax.errors import InputError
 from xrdjax.models.parameters import init_params, parameter_count, parameter_shapes
-from xrdjax.models.resnet import ResNet, resnet
+from xrdjax.models.resnet import PAPER, Parts, ResNet, resnet
+
+FAST = Parts("sqrt_fourth_root_log", "none", "patch", "rms_relu")
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,18 @@ def test_last_map_has_a_point_for_every_256_of_the_pattern():
     # 8501, 4251, 2126, 532, 133, 34.
     assert _shapes(10)["Dense_0"]["kernel"].shape == (34 * 512, 256)
     assert _shapes(50)["Dense_0"]["kernel"].shape == (34 * 2048, 256)
+
+
+def test_parts_have_the_shapes_that_they_are_named_for():
+    parts = dataclasses.replace(FAST, widths=(16, 32, 96, 192))
+    shapes = parameter_shapes(resnet(10, 100, 16, 8, parts=parts), 2126)
+    assert not any("GroupNorm" in name for name in shapes)
+    assert shapes["Conv_0"]["kernel"].shape == (12, 3, 16)
+    for name in shapes:
+        assert ("bias" in shapes[name]) == (not name.startswith("RMSNorm"))
+    # a quarter of the points each, rounded up: 2126, 532, 133, 34, 9
+    assert shapes["Dense_0"]["kernel"].shape == (9 * 192, 256)
+    assert shapes["RMSNorm_0"]["scale"].shape == (256,)
 
 
 def test_kernels_are_independent_normals_of_variance_one_over_fan_in(small):
@@ -83,16 +99,8 @@ def _norm(x, params, groups):
     return normal * params["scale"] + params["bias"]
 
 
-def _reference(params, pattern, groups, kernels, stages):
-    """The network in NumPy, written from the paper; layers in order of use."""
-    conv = iter(range(1000))
-    norm = iter(range(1000))
-
-    def layer(x, stride=1):
-        x = _conv(x, params[f"Conv_{next(conv)}"]["kernel"], stride)
-        return _norm(x, params[f"GroupNorm_{next(norm)}"], groups)
-
-    x = np.maximum(layer(pattern[:, None], 2), 0)
+def _pool(x):
+    """Maximum of three points with a stride of two, padded as TensorFlow's "same"."""
     length = -(-len(x) // 2)
     missing = (length - 1) * 2 + 3 - len(x)
     x = np.pad(
@@ -100,7 +108,26 @@ def _reference(params, pattern, groups, kernels, stages):
         ((missing // 2, missing - missing // 2), (0, 0)),
         constant_values=-np.inf,
     )
-    x = np.stack([x[2 * i : 2 * i + 3].max(0) for i in range(length)])
+    return np.stack([x[2 * i : 2 * i + 3].max(0) for i in range(length)])
+
+
+def _reference(params, pattern, groups, kernels, stages, parts):
+    """The network in NumPy, written from the paper; layers in order of use."""
+    conv = iter(range(1000))
+    norm = iter(range(1000))
+
+    def layer(x, stride=1):
+        values = params[f"Conv_{next(conv)}"]
+        x = _conv(x, values["kernel"], stride)
+        if parts.norm == "none":
+            return x + values["bias"]
+        return _norm(x, params[f"GroupNorm_{next(norm)}"], groups)
+
+    if parts is PAPER:
+        x = _pool(np.maximum(layer(pattern[:, None], 2), 0))
+    else:
+        channels = 5 * pattern, 2.5 * pattern**0.5, 5 / 16 * np.log(1 + 3000 * pattern)
+        x = np.maximum(layer(np.stack(channels, axis=-1), 4), 0)
     for stage, blocks in enumerate(stages):
         for block in range(blocks):
             stride = 4 if stage and not block else 1
@@ -113,21 +140,26 @@ def _reference(params, pattern, groups, kernels, stages):
             x = np.maximum(x + residual, 0)
     for dense in ("Dense_0", "Dense_1"):
         x = x.reshape(-1) @ params[dense]["kernel"] + params[dense]["bias"]
+        if dense == "Dense_0" and parts.head == "rms_relu":
+            scale = params["RMSNorm_0"]["scale"] / np.sqrt(np.mean(x**2) + 1e-6)
+            x = np.maximum(x * scale, 0)
     return x
 
 
 @pytest.mark.parametrize(
-    ("bottleneck", "kernels"), [(False, (9, 9)), (True, (1, 9, 1))]
+    ("bottleneck", "kernels", "parts"),
+    [(False, (9, 9), PAPER), (True, (1, 9, 1), PAPER), (False, (9, 9), FAST)],
 )
-def test_logits_are_those_of_a_plain_numpy_network(bottleneck, kernels):
+def test_logits_are_those_of_a_plain_numpy_network(bottleneck, kernels, parts):
     stages = (1, 2)
-    model = ResNet(stages, bottleneck, outputs=5, width=4, groups=2)
+    model = ResNet(stages, bottleneck, outputs=5, width=4, groups=2, parts=parts)
     patterns = jax.random.uniform(jax.random.key(1), (2, 301))
     params = init_params(jax.random.key(0), model, 301)
     logits = jax.jit(model.apply)({"params": params}, patterns)
     params = jax.tree.map(lambda x: np.asarray(x, np.float64), params)
     for i in range(2):
-        expected = _reference(params, np.asarray(patterns[i]), 2, kernels, stages)
+        pattern = np.asarray(patterns[i], np.float64)
+        expected = _reference(params, pattern, 2, kernels, stages, parts)
         np.testing.assert_allclose(logits[i], expected, rtol=1e-3, atol=1e-4)
 
 
@@ -151,11 +183,13 @@ def test_bfloat16_computes_close_to_float32_with_the_same_float32_parameters(sma
     assert 1e-5 < jnp.abs(logits - expected).max() < 0.1 * jnp.abs(expected).max()
 
 
-def test_gradients_are_finite_for_an_empty_pattern(small):
-    model, params, patterns = small
+@pytest.mark.parametrize("parts", [PAPER, FAST])
+def test_gradients_are_finite_for_an_empty_pattern(parts):
+    model = ResNet((1, 1), False, outputs=3, width=4, groups=2, parts=parts)
+    params = init_params(jax.random.key(0), model, 128)
 
     def loss(params):
-        return (model.apply({"params": params}, 0 * patterns) ** 2).sum()
+        return (model.apply({"params": params}, jnp.zeros((2, 128))) ** 2).sum()
 
     for leaf in jax.tree.leaves(jax.jit(jax.grad(loss))(params)):
         assert np.isfinite(leaf).all()
@@ -169,3 +203,12 @@ def test_an_unknown_size_is_refused_with_the_known_ones():
 def test_groups_that_do_not_divide_the_width_are_refused():
     with pytest.raises(InputError, match="32 groups do not divide a width of 48"):
         resnet(10, outputs=3, width=48)
+
+
+def test_widths_of_other_than_four_stages_in_groups_are_refused():
+    for widths, message in (
+        ((16, 32, 64), "expected one for each of the 4 stages"),
+        ((16, 32, 64, 100), "8 groups do not divide a width of 100"),
+    ):
+        with pytest.raises(InputError, match=message):
+            resnet(10, 3, 16, 8, parts=Parts(widths=widths))

@@ -104,6 +104,31 @@ def convolution_of_backend() -> Callable[..., Array]:
     return conv_general_dilated if on_cpu else lax.conv_general_dilated
 
 
+def patch_product(
+    inputs: Float[Array, "B W I"],
+    kernel: Float[Array, "K I O"],
+    strides: Sequence[int],
+    padding: Any,
+    **unused: Any,
+) -> Float[Array, "B V O"]:
+    """A convolution of stride s with K = n s points as one matrix product.
+
+    y[v] = sum_k x[s v + k - padding[0]] kernel[k], where the K points are those of n
+    neighbouring blocks of s points. Called as flax's nn.Conv calls
+    lax.conv_general_dilated, with the padding "SAME".
+    """
+    (stride,), size = strides, kernel.shape[0]
+    width = inputs.shape[1]
+    outputs, neighbours = -(-width // stride), size // stride
+    ((before, _),) = lax.padtype_to_pads((width,), (size,), strides, padding)
+    blocks = outputs + neighbours - 1
+    after = blocks * stride - width - before
+    x = jnp.pad(inputs, ((0, 0), (before, after), (0, 0)))
+    x = x.reshape(x.shape[0], blocks, -1)
+    patches = [x[:, n : n + outputs] for n in range(neighbours)]
+    return jnp.concatenate(patches, axis=-1) @ kernel.reshape(-1, kernel.shape[-1])
+
+
 def convolve_in_blocks(
     inputs: Float[Array, "B W I"],
     kernel: Float[Array, "K I O"],

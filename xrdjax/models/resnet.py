@@ -5,8 +5,11 @@ The networks of Schopmans, Reiser and Friederich, Digital Discovery 2 (2023) 141
 3 x 3 kernel becomes one of 9 points and a stride of 2 x 2 one of 4, with group
 normalisation (batch normalisation was unstable), a flattened last map (no pooling, as
 the positions of peaks matter) and a linear layer of 256 units before the output.
+
+`Parts` are choices that learn more in the same time on a CPU (configs/resnet.py:cpu).
 """
 
+import dataclasses
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -16,7 +19,8 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from xrdjax.errors import InputError
-from xrdjax.models.convolution import convolution_of_backend
+from xrdjax.models.convolution import convolution_of_backend, patch_product
+from xrdjax.models.preprocess import lift_weak_lines
 
 # Blocks in each of the four stages, and whether they are bottlenecks.
 SIZES: dict[int, tuple[tuple[int, ...], bool]] = {
@@ -30,18 +34,50 @@ SIZES: dict[int, tuple[tuple[int, ...], bool]] = {
 # Of the group normalisation in the published networks.
 _NORM_EPSILON = 1e-3
 
+# Choices of each part of a network; the first one is the paper's.
+CHANNELS = ("sqrt", "sqrt_fourth_root_log")
+NORMS = ("group", "none")
+STEMS = ("conv", "patch")
+HEADS = ("linear", "rms_relu")
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """Parts of a ResNet for which there is a choice; by default those of the paper.
+
+    Attributes:
+        channels: of the input: "sqrt" as it is, or "sqrt_fourth_root_log" as
+            `lift_weak_lines` makes them of it.
+        norm: after each convolution: "group", or "none" and biases instead.
+        stem: "conv" of 7 points, stride 2, and pooling by 2; or "patch" of 12 points,
+            stride 4, which is one matrix product.
+        head: between the two last layers: "linear", nothing; or "rms_relu", division
+            by the root mean square and a relu.
+        widths: channels of each stage; empty for twice as many in every stage.
+    """
+
+    channels: str = "sqrt"
+    norm: str = "group"
+    stem: str = "conv"
+    head: str = "linear"
+    widths: tuple[int, ...] = ()
+
+
+PAPER = Parts()
+
 
 class ResNet(nn.Module):
     """One-dimensional ResNet.
 
     Attributes:
-        stage_sizes: blocks in each stage; every stage doubles the channels.
+        stage_sizes: blocks in each stage.
         bottleneck: blocks of kernels 1, 9, 1, the last with four times as many
             channels, instead of 9, 9.
         outputs: number of classes K.
         width: channels of the first stage.
         groups: groups of each group normalisation; divides width.
         dtype: type of the computation; parameters are always float32.
+        parts: what they are made of.
     """
 
     stage_sizes: Sequence[int]
@@ -50,6 +86,7 @@ class ResNet(nn.Module):
     width: int = 64
     groups: int = 32
     dtype: Any = jnp.float32
+    parts: Parts = PAPER
 
     @nn.compact
     def __call__(
@@ -65,29 +102,51 @@ class ResNet(nn.Module):
             [B, K] float32 logits.
         """
         del train
+        parts = self.parts
         conv = partial(
             nn.Conv,
-            use_bias=False,
+            use_bias=parts.norm == "none",
             dtype=self.dtype,
             conv_general_dilated=convolution_of_backend(),
         )
-        norm = partial(
+        group_norm = partial(
             nn.GroupNorm, self.groups, epsilon=_NORM_EPSILON, dtype=self.dtype
         )
+        norm = group_norm if parts.norm == "group" else _no_norm
         block = _bottleneck_block if self.bottleneck else _basic_block
+        stem = _patch_stem if parts.stem == "patch" else _conv_stem
 
-        x = conv(self.width, (7,), strides=(2,))(inputs[..., None])
-        x = nn.relu(norm()(x))
-        x = nn.max_pool(x, (3,), strides=(2,), padding="SAME")
+        lifted = parts.channels == "sqrt_fourth_root_log"
+        x = lift_weak_lines(inputs) if lifted else inputs[..., None]
+        x = stem(x, self.width, conv, norm)
         for stage, blocks in enumerate(self.stage_sizes):
+            channels = parts.widths[stage] if parts.widths else self.width * 2**stage
             for i in range(blocks):
                 stride = 4 if stage > 0 and i == 0 else 1
-                channels = self.width * 2**stage
                 x = block(x, channels, stride, i == 0, conv, norm)
         x = x.reshape(x.shape[0], -1)
         x = nn.Dense(256, dtype=self.dtype)(x)
+        if parts.head == "rms_relu":
+            x = nn.relu(nn.RMSNorm(dtype=self.dtype)(x))
         # float32, as the loss takes their logarithm
         return nn.Dense(self.outputs, dtype=jnp.float32)(x)
+
+
+def _no_norm():
+    """In place of a norm: what it is given."""
+    return lambda x: x
+
+
+def _conv_stem(x, channels, conv, norm):
+    """relu(convolution of 7 points), and the maximum of 3; a quarter of the points."""
+    x = nn.relu(norm()(conv(channels, (7,), strides=(2,))(x)))
+    return nn.max_pool(x, (3,), strides=(2,), padding="SAME")
+
+
+def _patch_stem(x, channels, conv, norm):
+    """relu(convolution of 12 points); a quarter of the points."""
+    patch = conv(channels, (12,), strides=(4,), conv_general_dilated=patch_product)
+    return nn.relu(norm()(patch(x)))
 
 
 def _basic_block(x, channels, stride, project, conv, norm):
@@ -113,6 +172,7 @@ def resnet(
     width: int = 64,
     groups: int = 32,
     dtype: Any = jnp.float32,
+    parts: Parts = PAPER,
 ) -> ResNet:
     """The ResNet of a given depth.
 
@@ -122,19 +182,27 @@ def resnet(
         width: channels of the first stage; 64 in the paper.
         groups: groups of each group normalisation; 32 in the paper.
         dtype: type of the computation, float32 or bfloat16.
+        parts: what it is made of.
 
     Raises:
-        InputError: for an unknown size, or groups that do not divide the width.
+        InputError: for an unknown size, widths of more or fewer stages, or groups that
+            do not divide a width.
     """
     if size not in SIZES:
         raise InputError(
             f"there is no ResNet-{size}: choose {', '.join(map(str, list(SIZES)[:-1]))}"
             f" or {list(SIZES)[-1]}"
         )
-    if width < 1 or groups < 1 or width % groups:
-        raise InputError(
-            f"{groups} groups do not divide a width of {width} channels: choose a "
-            "width that is a multiple of the number of groups"
-        )
     stage_sizes, bottleneck = SIZES[size]
-    return ResNet(stage_sizes, bottleneck, outputs, width, groups, dtype)
+    if parts.widths and len(parts.widths) != len(stage_sizes):
+        raise InputError(
+            f"the widths of the stages are {parts.widths}: expected one for each of "
+            f"the {len(stage_sizes)} stages, or none"
+        )
+    for channels in (width, *parts.widths):
+        if channels < 1 or groups < 1 or channels % groups:
+            raise InputError(
+                f"{groups} groups do not divide a width of {channels} channels: choose "
+                "a width that is a multiple of the number of groups"
+            )
+    return ResNet(stage_sizes, bottleneck, outputs, width, groups, dtype, parts)
