@@ -61,7 +61,18 @@ def test_a_cosine_falls_from_the_learning_rate_to_zero_at_the_last_step():
     assert rates[20] == 0.0
 
 
-@pytest.mark.parametrize("schedule", ["halve", "cosine"])
+def test_a_stable_rate_falls_to_zero_over_the_last_steps_only():
+    stable = {"schedule": "stable_decay", "warmup_steps": 5, "decay_steps": 8}
+    rates = _rates(21, **stable, steps=20)
+    np.testing.assert_allclose(rates[:5], RATE * np.arange(5) / 5, rtol=1e-4)
+    np.testing.assert_allclose(rates[5:13], RATE, rtol=1e-4)
+    expected = RATE * (1 - np.sqrt(np.arange(9) / 8))
+    np.testing.assert_allclose(rates[12:], expected, rtol=1e-4, atol=1e-9)
+    # a longer run has the same rates until the shorter one falls
+    np.testing.assert_array_equal(_rates(13, **stable, steps=30), rates[:13])
+
+
+@pytest.mark.parametrize("schedule", ["halve", "cosine", "stable_decay"])
 def test_warm_up_rises_linearly_from_zero_to_the_learning_rate(schedule):
     rates = _rates(6, schedule=schedule, warmup_steps=5, steps=20)
     np.testing.assert_allclose(rates, RATE * np.arange(6) / 5, rtol=1e-4)

@@ -1,9 +1,10 @@
-"""From gradients to updates: Adam, and Muon for the kernels that are matrices."""
+"""From gradients to updates: Adam or Muon, and the schedule of the learning rate."""
 
-from typing import Any
-
-import jax
+import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Float, Int
+
+from xrdjax.models.muon import muon
 
 
 def make_optimizer(
@@ -15,6 +16,7 @@ def make_optimizer(
     b1: float,
     b2: float,
     eps: float,
+    decay_steps: int = 0,
     *,
     steps: int,
 ) -> optax.GradientTransformation:
@@ -26,54 +28,38 @@ def make_optimizer(
             Adam with Nesterov momentum (Dozat, 2016), which Muon has too.
         learning_rate: after the warm-up; the same for both, as the updates of Muon
             are scaled to the size of Adam's (Liu et al., arXiv 2502.16982).
-        schedule: "halve" or "cosine", which falls to zero at the last step.
+        schedule: "halve"; "cosine", which falls to zero at the last step; or
+            "stable_decay", constant until it falls to zero over the last steps as
+            1 - sqrt(x) (Haegele et al., arXiv 2405.18392), so that a run can be made
+            longer until then.
         halve_every_steps: of "halve".
         warmup_steps: number of steps in which the learning rate rises from zero.
         b1, b2, eps: of Adam; Muon adds eps to the norm that it divides by.
+        decay_steps: number of steps in which "stable_decay" falls.
         steps: of the whole run.
     """
-    rate = _learning_rate(
-        learning_rate, schedule, halve_every_steps, warmup_steps, steps
-    )
-    if kind == "adam":
-        return optax.adam(rate, b1=b1, b2=b2, eps=eps)
-    return optax.contrib.muon(
-        rate,
-        muon_weight_dimension_numbers=_matrices,
-        consistent_rms=0.2,  # the size of Adam's updates
-        eps=eps,
-        adam_b1=b1,
-        adam_b2=b2,
-        adam_learning_rate=rate,
-    )
-
-
-def _learning_rate(
-    peak: float, schedule: str, halve_every_steps: int, warmup_steps: int, steps: int
-) -> optax.Schedule:
-    """Learning rate by step; see `make_optimizer`."""
+    last = max(1, steps - warmup_steps)
     if schedule == "cosine":
-        rate = optax.cosine_decay_schedule(peak, max(1, steps - warmup_steps))
+        rate = optax.cosine_decay_schedule(learning_rate, last)
+    elif schedule == "stable_decay":
+        rate = _stable_decay(learning_rate, last, decay_steps)
     else:
         rate = optax.exponential_decay(
-            peak, halve_every_steps, decay_rate=0.5, staircase=True
+            learning_rate, halve_every_steps, decay_rate=0.5, staircase=True
         )
-    if not warmup_steps:
-        return rate
-    rise = optax.linear_schedule(0.0, peak, warmup_steps)
-    return optax.join_schedules([rise, rate], [warmup_steps])
+    if warmup_steps:
+        rise = optax.linear_schedule(0.0, learning_rate, warmup_steps)
+        rate = optax.join_schedules([rise, rate], [warmup_steps])
+    if kind == "adam":
+        return optax.adam(rate, b1=b1, b2=b2, eps=eps)
+    return muon(rate, b1, b2, eps)
 
 
-def _matrices(params: Any) -> Any:
-    """Which kernels Muon takes, and which of their axes are inputs and outputs.
+def _stable_decay(peak: float, last: int, decay_steps: int) -> optax.Schedule:
+    """peak (1 - sqrt(x)), x rising from 0 to 1 in `decay_steps` until the last one."""
 
-    The first convolution, whose input has one channel, is left to Adam.
-    """
+    def rate(step: Int[Array, ""]) -> Float[Array, ""]:
+        share = jnp.clip((step - last + decay_steps) / max(1, decay_steps), 0, 1)
+        return peak * (1 - jnp.sqrt(share))
 
-    def axes(leaf: Any) -> optax.contrib.MuonDimensionNumbers | None:
-        if leaf.ndim < 2 or leaf.shape[-2] == 1:
-            return None
-        inputs = tuple(range(leaf.ndim - 1))
-        return optax.contrib.MuonDimensionNumbers(inputs, leaf.ndim - 1)
-
-    return jax.tree.map(axes, params)
+    return rate
