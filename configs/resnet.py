@@ -34,13 +34,13 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     """Every setting of a run.
 
     Args:
-        arg: depth of the network, "quick" or "bundled".
+        arg: depth of the network, "quick", "bundled" or "cpu".
     """
     sizes = [str(size) for size in SIZES]
-    if arg not in (*sizes, "quick", "bundled"):
+    if arg not in (*sizes, "quick", "bundled", "cpu"):
         raise InputError(
             f"configs/resnet.py has no variant {arg!r}: choose {', '.join(sizes)}, "
-            "quick or bundled"
+            "quick, bundled or cpu"
         )
 
     config = ml_collections.ConfigDict()
@@ -76,6 +76,7 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.two_theta_min_deg = 5.0  # first point, degrees
     config.two_theta_max_deg = 90.0  # last point, degrees
     config.points = 8501
+    config.spacing = "two_theta"  # what they are even in; or log_sin_theta
     config.crystallite_size_nm = (20.0, 100.0)  # least and largest, nanometres
 
     config.model = model = ml_collections.ConfigDict()
@@ -83,15 +84,22 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     model.size = 10  # depth: 10, 18, 34, 50 or 101
     model.width = 64  # channels of the first stage
     model.groups = 32  # groups of each group normalisation
+    model.channels = "sqrt"  # of the input; or sqrt_fourth_root_log: lift weak lines
+    model.norm = "group"  # or none, and biases instead
+    model.stem = "conv"  # or patch: 12 points, a quarter of them, no pooling
+    model.head = "linear"  # or rms_relu, between the two last layers
+    model.widths = ()  # channels of each stage; empty: twice as many in every stage
     model.dropout = False  # of Park's networks only; a ResNet has none
     model.dtype = "auto"  # float32, bfloat16, or auto: bfloat16 except on the CPU
 
     config.optimizer = optimizer = ml_collections.ConfigDict()
     optimizer.kind = "adam"  # or muon, which learns more from each pattern
     optimizer.learning_rate = 1e-4  # at the start
-    optimizer.schedule = "halve"  # or cosine, to zero at the last step
+    # halve; cosine, to zero at the last step; or stable_decay, to zero over decay_steps
+    optimizer.schedule = "halve"
     optimizer.halve_every_steps = 450_000  # steps; the paper's 500 epochs
     optimizer.warmup_steps = 0  # steps in which the learning rate rises from zero
+    optimizer.decay_steps = 0  # last steps, over which stable_decay falls
     optimizer.b1 = 0.9  # decay of the mean gradient
     optimizer.b2 = 0.999  # decay of the mean squared gradient
     optimizer.eps = 1e-7  # Keras' value, which the paper used
@@ -123,7 +131,7 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
         optimizer.warmup_steps = 100
         evaluation.synthetic = 1_000
         evaluation.validation = 1_000
-    if arg == "bundled":
+    if arg in ("bundled", "cpu"):
         config.steps = 20_000
         config.checkpoint_every = 1_000
         config.source = "mixed"
@@ -131,4 +139,17 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
         known.exchange = 0.5
         optimizer.warmup_steps = 200
         evaluation.synthetic = 5_000
+    if arg == "cpu":
+        config.cpu_devices = 1
+        config.steps = 54_000
+        config.checkpoint_every = 2_000
+        config.checkpoints_kept = 5
+        config.spacing = "log_sin_theta"
+        model.channels = "sqrt_fourth_root_log"
+        model.norm = "none"
+        model.stem = "patch"
+        model.head = "rms_relu"
+        model.widths = (16, 32, 96, 192)
+        optimizer.schedule = "stable_decay"
+        optimizer.decay_steps = 10_000
     return config.lock()

@@ -10,6 +10,7 @@ from xrdjax.build import make_source, measurement_of, schedule_of, training_crys
 from xrdjax.crystals.cif import Reading
 from xrdjax.crystals.textbook import gallery_structures
 from xrdjax.errors import InputError
+from xrdjax.instrument.grid import TwoThetaGrid
 from xrdjax.known.analyses import AnalysedCrystals, analyse_reading
 from xrdjax.known.file import save_analyses
 from xrdjax.known.splits import Split, members
@@ -115,7 +116,9 @@ def test_the_configuration_states_the_measurement_and_the_limits(path):
     measurement = measurement_of(config)
     assert measurement.instruments.wavelengths == (0.7093,)
     assert measurement.specimens.size_nm == (10.0, 30.0)
-    assert measurement.grid.points == 64
+    assert measurement.grid == TwoThetaGrid(points=64)
+    config.spacing = "log_sin_theta"
+    assert measurement_of(config).grid.spacing == "log_sin_theta"
     config.max_volume, config.max_sites = 500.0, 7
     source = make_source(config.copy_and_resolve_references(), load_statistics(), {})
     assert source.max_volume == 500.0

@@ -91,7 +91,14 @@ def make_model(config: ml_collections.ConfigDict, outputs: int) -> nn.Module:
     model, dtype = config.model, config.model.dtype
     if dtype == "auto":
         dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    parts = _parts(model)
     if model.kind == "park_cnn":
+        if parts != resnet.PAPER:
+            raise InputError(
+                f"the network has the parts {dataclasses.asdict(parts)}, but Park's "
+                "have no such choice: leave them as in configs/park_cnn.py, or take "
+                "configs/resnet.py"
+            )
         return park_cnn.park_cnn(
             model.size,
             outputs,
@@ -111,6 +118,18 @@ def make_model(config: ml_collections.ConfigDict, outputs: int) -> nn.Module:
         width=model.width,
         groups=model.groups,
         dtype=jnp.dtype(dtype),
+        parts=parts,
+    )
+
+
+def _parts(model: ml_collections.ConfigDict) -> resnet.Parts:
+    """Of which parts a ResNet is made."""
+    return resnet.Parts(
+        channels=model.channels,
+        norm=model.norm,
+        stem=model.stem,
+        head=model.head,
+        widths=tuple(model.widths),
     )
 
 
@@ -132,6 +151,7 @@ def measurement_of(config: ml_collections.ConfigDict) -> Measurement:
             two_theta_min_deg=config.two_theta_min_deg,
             two_theta_max_deg=config.two_theta_max_deg,
             points=config.points,
+            spacing=config.spacing,
         ),
         InstrumentRanges(wavelengths=(config.wavelength,)),
         SpecimenRanges(size_nm=tuple(config.crystallite_size_nm)),

@@ -16,6 +16,7 @@ import ml_collections
 from xrdjax.devices import DISTRIBUTED
 from xrdjax.errors import InputError
 from xrdjax.files import write_text
+from xrdjax.instrument.grid import SPACINGS
 from xrdjax.models import park_cnn, resnet
 
 CONFIG_FILE = "config.json"
@@ -39,8 +40,19 @@ _SOURCES = ("synthetic", "crystals", "mixed")
 _KINDS = ("resnet", "park_cnn")
 _MODEL_SIZES = (*resnet.SIZES, *park_cnn.SIZES)
 _OPTIMIZERS = ("adam", "muon")
-_SCHEDULES = ("halve", "cosine")
+_SCHEDULES = ("halve", "cosine", "stable_decay")
 _DTYPES = ("auto", "float32", "bfloat16")
+
+# Fields that older configurations lack, and the values that such runs had.
+_LATER: dict[str, Any] = {
+    "spacing": "two_theta",
+    "model.channels": "sqrt",
+    "model.norm": "group",
+    "model.stem": "conv",
+    "model.head": "linear",
+    "model.widths": (),
+    "optimizer.decay_steps": 0,
+}
 
 
 def _whole(least: int) -> tuple[Callable[[Any], bool], str]:
@@ -48,6 +60,10 @@ def _whole(least: int) -> tuple[Callable[[Any], bool], str]:
         lambda value: isinstance(value, int) and value >= least,
         f"a whole number, at least {least}",
     )
+
+
+def _one_of(choices: tuple[Any, ...]) -> tuple[Callable[[Any], bool], str]:
+    return choices.__contains__, f"one of {', '.join(map(str, choices))}"
 
 
 def _number(value: Any) -> bool:
@@ -73,6 +89,15 @@ _SIZE_RANGE = (
     "two numbers of nanometres, the smaller first",
 )
 
+_WIDTHS = (
+    lambda value: (
+        isinstance(value, tuple | list)
+        and len(value) in (0, 4)
+        and all(isinstance(width, int) and width > 0 for width in value)
+    ),
+    "four whole numbers, at least 1, or none",
+)
+
 # Each field, whether a value is good, and what a good value is.
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": _whole(0),
@@ -85,8 +110,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "max_skipped_steps": _whole(1),
     "compilation_cache": _TEXT,
     "cpu_devices": _whole(1),
-    "distributed": (DISTRIBUTED.__contains__, f"one of {', '.join(DISTRIBUTED)}"),
-    "source": (_SOURCES.__contains__, f"one of {', '.join(_SOURCES)}"),
+    "distributed": _one_of(DISTRIBUTED),
+    "source": _one_of(_SOURCES),
     "known.share": (lambda value: _number(value) and 0 < value < 1, "in (0, 1)"),
     "known.strain": (lambda value: _number(value) and 0 <= value <= 0.1, "in [0, 0.1]"),
     "known.exchange": (lambda value: _number(value) and 0 <= value <= 1, "in [0, 1]"),
@@ -97,23 +122,27 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "two_theta_min_deg": _ANGLE,
     "two_theta_max_deg": _ANGLE,
     "points": _whole(2),
+    "spacing": _one_of(SPACINGS),
     "crystallite_size_nm": _SIZE_RANGE,
     "max_volume": _POSITIVE,
     "max_sites": _whole(1),
-    "model.kind": (_KINDS.__contains__, f"one of {', '.join(_KINDS)}"),
-    "model.size": (
-        _MODEL_SIZES.__contains__,
-        f"one of {', '.join(map(str, _MODEL_SIZES))}",
-    ),
+    "model.kind": _one_of(_KINDS),
+    "model.size": _one_of(_MODEL_SIZES),
     "model.width": _whole(1),
     "model.groups": _whole(1),
+    "model.channels": _one_of(resnet.CHANNELS),
+    "model.norm": _one_of(resnet.NORMS),
+    "model.stem": _one_of(resnet.STEMS),
+    "model.head": _one_of(resnet.HEADS),
+    "model.widths": _WIDTHS,
     "model.dropout": _BOOLEAN,
-    "model.dtype": (_DTYPES.__contains__, f"one of {', '.join(_DTYPES)}"),
-    "optimizer.kind": (_OPTIMIZERS.__contains__, f"one of {', '.join(_OPTIMIZERS)}"),
+    "model.dtype": _one_of(_DTYPES),
+    "optimizer.kind": _one_of(_OPTIMIZERS),
     "optimizer.learning_rate": _POSITIVE,
-    "optimizer.schedule": (_SCHEDULES.__contains__, f"one of {', '.join(_SCHEDULES)}"),
+    "optimizer.schedule": _one_of(_SCHEDULES),
     "optimizer.halve_every_steps": _whole(1),
     "optimizer.warmup_steps": _whole(0),
+    "optimizer.decay_steps": _whole(0),
     "optimizer.b1": _BELOW_ONE,
     "optimizer.b2": _BELOW_ONE,
     "optimizer.eps": _POSITIVE,
@@ -186,7 +215,7 @@ def write_config(workdir: Path, config: ml_collections.ConfigDict) -> None:
 
 
 def read_config(workdir: Path) -> ml_collections.ConfigDict:
-    """The configuration of a run.
+    """The configuration of a run; fields that are newer have the values it ran with.
 
     Raises:
         InputError: if there is none, it cannot be read, or a value is not good.
@@ -194,9 +223,13 @@ def read_config(workdir: Path) -> ml_collections.ConfigDict:
     path = workdir / CONFIG_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        # JSON knows lists only; the one field of several values is a tuple.
+        for name, value in _LATER.items():
+            section, _, field = name.rpartition(".")
+            (values[section] if section else values).setdefault(field, value)
+        # JSON knows lists only; the fields of several values are tuples.
         values["crystallite_size_nm"] = tuple(values["crystallite_size_nm"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        values["model"]["widths"] = tuple(values["model"]["widths"])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"cannot read the configuration {str(path)!r} ({error}): name the work "
             "directory of a run"
@@ -224,12 +257,15 @@ def check_same_run(
         free = free - {"crystals", "evaluation.batch_size", "evaluation.validation"}
     if new.optimizer.schedule == "cosine":
         free = free - {"steps"}  # by which the learning rate falls to zero
+    decays = new.optimizer.schedule == "stable_decay"
+    if decays:  # its fall may be moved until it begins: see training/workdir.py
+        free = free | {"optimizer.decay_steps"}
     differences = [
         f"{name} (there {was.get(name)!r}, asked for {now.get(name)!r})"
         for name in sorted(was | now)
         if was.get(name) != now.get(name) and name not in free
     ]
-    if now["steps"] < was["steps"] and "steps" in free:
+    if now["steps"] < was["steps"] and "steps" in free and not decays:
         differences.append(
             f"steps (there {was['steps']}, asked for only {now['steps']})"
         )

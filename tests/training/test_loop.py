@@ -101,6 +101,10 @@ def test_a_work_directory_that_cannot_be_written_to_is_refused(tmp_path):
         ({"two_theta_min_deg": 95.0}, "range is 95.0 to 90.0 degrees"),
         ({"model.kind": "park_cnn"}, "there is no Park CNN of size 10: choose small"),
         ({"model.dropout": True}, "a ResNet has no dropout: set it to False"),
+        (
+            {"model.kind": "park_cnn", "model.norm": "none"},
+            "but Park's have no such choice: leave them as in configs/park_cnn.py",
+        ),
         ({"model.groups": 3}, "3 groups do not divide a width of 2"),
         ({"source": "mixed"}, "source is 'mixed', but crystals is empty"),
         (

@@ -6,6 +6,7 @@ import jax
 import ml_collections
 
 from xrdjax.checkpoints.reader import restore
+from xrdjax.checkpoints.records import read_records
 from xrdjax.config import CONFIG_FILE, check_same_run, read_config, write_config
 from xrdjax.errors import InputError, report_full_disk
 from xrdjax.prior.file import load_statistics, read_provenance, save_statistics
@@ -21,7 +22,9 @@ def prepare_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
     """
     try:
         if (workdir / CONFIG_FILE).exists():
-            check_same_run(read_config(workdir), config, workdir)
+            old = read_config(workdir)
+            check_same_run(old, config, workdir)
+            check_decay(old, config, max(read_records(workdir), default=0))
         else:
             workdir.mkdir(parents=True, exist_ok=True)
             _keep_statistics(config.statistics or None, workdir)
@@ -31,6 +34,33 @@ def prepare_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
             f"cannot write to the work directory {str(workdir)!r} ({error.strerror}): "
             "give --workdir a folder that you may write to"
         ) from error
+
+
+def check_decay(
+    old: ml_collections.ConfigDict, new: ml_collections.ConfigDict, step: int
+) -> None:
+    """Refuses to move the fall of a learning rate of "stable_decay" that has begun.
+
+    Args:
+        old, new: configurations of one run.
+        step: of its newest checkpoint.
+
+    Raises:
+        InputError: names the steps.
+    """
+    if new.optimizer.schedule != "stable_decay":
+        return
+    (was, old_end), (now, new_end) = (
+        (config.steps - config.optimizer.decay_steps, config.steps)
+        for config in (old, new)
+    )
+    if (was, old_end) != (now, new_end) and step > min(was, now):
+        raise InputError(
+            f"the learning rate was to fall from step {was} to {old_end} and is now to "
+            f"fall from {now} to {new_end}, but the newest checkpoint is of step {step}: "
+            "choose steps and optimizer.decay_steps so that it falls later, or another "
+            "work directory"
+        )
 
 
 def _keep_statistics(path: str | None, workdir: Path) -> None:
