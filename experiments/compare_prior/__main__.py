@@ -21,10 +21,11 @@ from experiments.compare_prior.crystals import eligible_structures, synthetic_st
 from experiments.compare_prior.figure import plot_comparison
 from experiments.compare_prior.table import table
 from experiments.compare_prior.traits import measure
-from experiments.shared.flags import require_folder_of, require_positive
+from experiments.shared.flags import require_positive
 from xrdjax.crystals.cif import read_crystals
 from xrdjax.crystals.crystal import Structure
 from xrdjax.errors import exit_on_input_error
+from xrdjax.files import require_writable
 from xrdjax.prior.file import load_statistics, read_provenance
 
 
@@ -82,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with exit_on_input_error():
         require_positive("count", given.count)
         require_positive("limit", given.limit)
-        require_folder_of("out", given.out)
+        require_writable(given.out, overwrite=True)
         compare(given)
 
 

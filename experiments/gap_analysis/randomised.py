@@ -162,13 +162,13 @@ class Randomiser:
             if not rows:
                 break
             drawn += len(rows)
-            fresh = self._draw(key, attempt, rows, known)
+            fresh = self._sample_rows(key, attempt, rows, known)
             done |= self._of_the_same_type(fresh, known)
         found = tuple(done.get(i) for i in range(len(structures)))
         accepted = int(changed.sum()) - found.count(None)
         return Randomised(found, changed, drawn, drawn - accepted)
 
-    def _draw(
+    def _sample_rows(
         self, key: Key[Array, ""], attempt: int, rows: list[int], known: Selection
     ) -> dict[int, Structure]:
         """One draw for each row of `known`, without those that have no fitting cell."""

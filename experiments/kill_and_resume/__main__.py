@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
 def kill_and_finish(
     command: Sequence[str], workdir: Path, kills: int, rng: random.Random
 ) -> None:
-    """Kills a run at random steps, tells of each kill, and lets the run end."""
+    """Kills a run at random steps, prints what each kill met, and lets the run end."""
     print("kill  step  newest checkpoint  while writing", flush=True)
     steps = sorted(rng.randrange(int(0.9 * STEPS)) for _ in range(kills))
     for i, step in enumerate(steps):

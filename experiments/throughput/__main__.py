@@ -17,13 +17,13 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from experiments.shared.flags import require_folder_of, require_positive
+from experiments.shared.flags import require_positive
 from experiments.throughput.benchmark import benchmark
 from experiments.throughput.figure import plot_throughput
 from experiments.throughput.stages import Bench
 from experiments.throughput.table import table
 from xrdjax.errors import exit_on_input_error
-from xrdjax.files import write_text
+from xrdjax.files import require_writable, write_text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with exit_on_input_error():
         for flag in ("batch", "repeats"):
             require_positive(flag, getattr(given, flag))
-        for flag in ("out", "figure"):
-            require_folder_of(flag, getattr(given, flag))
+        for path in filter(None, (given.out, given.figure)):
+            require_writable(path, overwrite=True)
         numbers = benchmark(Bench(given.batch, given.repeats), given.compare)
         print(table(numbers))
         if given.out:

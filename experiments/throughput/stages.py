@@ -19,10 +19,7 @@ from experiments.throughput.stopwatch import Timing, measure, peak_resident_mib,
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.devices import AXIS, global_mesh, per_device
 from xrdjax.diffraction.capacity import simulation_cost
-from xrdjax.diffraction.kernel import (
-    pattern_of_combs,
-    s_range_of,
-)
+from xrdjax.diffraction.kernel import pattern_of_combs, s_range_of
 from xrdjax.diffraction.reflections import find_reflections
 from xrdjax.instrument.instrument import Instrument
 from xrdjax.instrument.specimen import Specimen

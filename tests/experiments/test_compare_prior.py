@@ -186,7 +186,7 @@ def test_a_limit_chooses_at_random_and_keeps_the_order():
         ("--crystals=nowhere", "nowhere"),
         ("--count=0", "--count"),
         ("--limit=0", "--limit"),
-        ("--out=nowhere/prior.png", "--out"),
+        ("--out=nowhere/prior.png", "nowhere/prior.png"),
     ],
 )
 def test_bad_flags_are_one_sentence(crystals, capsys, option, word):

@@ -86,7 +86,7 @@ def test_the_report_is_of_the_exported_weights(exported):
     assert report["run"]["checkpoint"] == "best"
     assert report["sets"]["crystals"]["path"] == "cifs"
     assert report["sets"]["crystals"]["split"] == "test"
-    assert report["sets"]["gallery"]["counts"]["evaluated"] == len(CRYSTALS)
+    assert report["sets"]["gallery"]["counts"]["found"] == len(CRYSTALS)
     assert report["figures"] == {}
     assert f"step {BEST}" in (exported / "report.md").read_text()
 

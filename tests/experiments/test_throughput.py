@@ -270,8 +270,8 @@ def test_the_command_writes_what_it_measured(numbers, tmp_path, monkeypatch, cap
     [
         ("--batch=0", "--batch is 0: expected 1 or more"),
         ("--repeats=-1", "--repeats is -1: expected 1 or more"),
-        ("--out=absent/x.json", "the folder of --out='absent/x.json' does not exist"),
-        ("--figure=absent/x.png", "the folder of --figure='absent/x.png' does not"),
+        ("--out=absent/x.json", "cannot write 'absent/x.json': the folder"),
+        ("--figure=absent/x.png", "cannot write 'absent/x.png': the folder"),
     ],
 )
 def test_bad_flags_are_one_sentence(argument, words, capsys):
