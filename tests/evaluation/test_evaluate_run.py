@@ -1,39 +1,41 @@
-"""An evaluation from a checkpoint to the report, by the real generator."""
+"""An evaluation from a checkpoint to the report, by the run's own physics."""
 
 import json
 
 import jax
 import numpy as np
-from repository import get_config
+from peaks import Linear
+from tiny_run import tiny_config
 
-from xrdjax import evaluate
-from xrdjax.checkpoints import writer as checkpoints
-from xrdjax.config import make_model, write_config
+import xrdjax.run
+from xrdjax.checkpoints.writer import save
+from xrdjax.config import write_config
 from xrdjax.crystals.textbook import gallery
-from xrdjax.models.resnet import init_params
+from xrdjax.evaluation import evaluator, sets
+from xrdjax.evaluation.evaluator import Request, evaluate_run
+from xrdjax.models.parameters import init_params
 from xrdjax.prior.file import load_statistics, read_provenance, save_statistics
 
+# Enough to run everything.
+CRYSTALS = {name: gallery(name) for name in ("halite", "quartz", "diamond")}
 
-def test_an_untrained_network_is_evaluated_on_the_programs_own_crystals(
+
+def test_an_untrained_network_is_evaluated_on_its_own_crystals(
     tmp_path, monkeypatch, capsys
 ):
-    # Three crystals are enough to compile and run everything.
-    names = ("halite", "quartz", "diamond")
-    crystals = {name: gallery(name) for name in names}
-    monkeypatch.setattr(evaluate, "gallery_structures", lambda: crystals)
-    monkeypatch.setattr(evaluate, "draw_report_figures", lambda *arguments: {})
-    config = get_config("quick")
-    config.points = 500
-    config.model.update({"width": 2, "groups": 1})
-    config.evaluation.update({"batch_size": 4, "synthetic": 6})
+    # a whole network takes seconds to compile, and a figure to plot
+    monkeypatch.setattr(xrdjax.run, "make_model", lambda config, outputs: Linear(outputs))
+    monkeypatch.setattr(evaluator, "plot_report", lambda *arguments: {})
+    monkeypatch.setattr(sets, "gallery_structures", lambda: CRYSTALS)
+    config = tiny_config(**{"evaluation.synthetic": 6})
     write_config(tmp_path, config)
     statistics = load_statistics()
-    save_statistics(tmp_path / checkpoints.STATISTICS, statistics, read_provenance())
-    model = make_model(config, outputs=len(statistics.space_groups))
+    save_statistics(tmp_path / xrdjax.run.STATISTICS, statistics, read_provenance())
+    model = Linear(len(statistics.space_groups))
     params = init_params(jax.random.key(0), model, config.points)
-    checkpoints.save(tmp_path, 7, {"params": params}, kept=1)
+    save(tmp_path, 7, {"params": params}, kept=1)
 
-    result = evaluate.evaluate_run(tmp_path, progress=False)
+    result = evaluate_run(Request(tmp_path, progress=False))
 
     written = json.loads((tmp_path / "report.json").read_text())
     assert written["run"]["step"] == 7

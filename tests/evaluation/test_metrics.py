@@ -1,13 +1,15 @@
+"""Figures of merit, against SciPy, by hand, and by what must add up."""
+
 import math
 
 import numpy as np
-import pytest
+from laws import for_each
 from scipy.stats import binomtest
 
 from xrdjax.evaluation import metrics
 from xrdjax.symmetry.space_groups import space_group
 
-GROUPS = (2, 14, 76, 78, 144, 225)
+GROUPS = np.array([2, 14, 76, 78, 144, 225])
 FREQUENCIES = np.array([0.2, 0.3, 0.05, 0.05, 0.1, 0.3])
 
 
@@ -18,7 +20,7 @@ def answers(*columns):
     return probabilities
 
 
-@pytest.mark.parametrize("hits,count", [(0, 5), (1, 7), (50, 100), (799, 1000), (3, 3)])
+@for_each(("hits", "count"), [(0, 5), (1, 7), (50, 100), (799, 1000), (3, 3)])
 def test_the_wilson_interval_agrees_with_scipy(hits, count):
     expected = binomtest(hits, count).proportion_ci(method="wilson")
     np.testing.assert_allclose(
@@ -46,7 +48,7 @@ def test_a_constant_answer_is_right_for_one_class_only():
 
 
 def test_all_eleven_enantiomorphic_pairs_share_a_class_and_nothing_else_does():
-    rows = metrics.enantiomorph_rows(range(1, 231))
+    rows = metrics.enantiomorph_rows(np.arange(1, 231))
     shared = [n for n in range(1, 231) if rows[n - 1] != n - 1]
     assert len(shared) == 11
     for n in shared:
@@ -72,17 +74,17 @@ def test_the_mirror_image_of_the_label_counts_only_with_pairs_as_one():
     assert result["top1_enantiomorphs_as_one"]["hits"] == 2
 
 
-def test_the_baseline_knows_the_frequencies_and_nothing_else():
+def test_the_baseline_depends_on_the_frequencies_alone():
     labels = np.array([0, 1, 1, 2, 3, 4, 5])
     result = metrics.score(answers(*labels), labels, GROUPS, FREQUENCIES)
     baseline = result["frequency_baseline"]
     assert result["top1"]["fraction"] == 1
-    # The most frequent group is 14; the five most frequent leave out only group 78.
+    # the most frequent group is 14; the five most frequent are all but 78
     assert baseline["top1"]["hits"] == 2
     assert baseline["top5"]["hits"] == 6
 
 
-def test_shares_by_group_and_by_system_add_up_to_the_total():
+def test_hits_of_groups_and_of_systems_add_up_to_the_total():
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 6, 200)
     result = metrics.score(rng.dirichlet(np.ones(6), 200), labels, GROUPS, FREQUENCIES)
@@ -103,7 +105,16 @@ def test_rows_of_the_confusion_matrix_are_the_truth():
     np.testing.assert_array_equal(counts, [[0, 2], [0, 1]])
 
 
-def test_each_structure_type_weighs_the_same():
+def test_all_structure_types_count_alike():
     hits = np.array([True, True, True, False])
     mean, count = metrics.mean_over_types(hits, ["a", "a", "a", "b"])
     assert (mean, count) == (0.5, 2)
+
+
+def test_the_score_has_the_mean_over_types_where_they_are_known():
+    labels = np.array([0, 1, 1, 1])
+    given = answers(0, 1, 1, 2), labels, GROUPS, FREQUENCIES
+    assert "by_structure_type" not in metrics.score(*given)
+    result = metrics.score(*given, ("a", "b", "b", "b"))
+    mean = result["by_structure_type"]
+    assert mean == {"types": 2, "top1_mean": (1 + 2 / 3) / 2}

@@ -1,44 +1,45 @@
 """Figures are looked at by people; here only what a person may overlook is tested."""
 
-import json
 import re
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
+from figures import assert_plotted
+from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
 
-from xrdjax.evaluation import metrics
-from xrdjax.evaluation import plots as figures
-from xrdjax.evaluation.report_figures import training_curve
+from xrdjax.errors import InputError
+from xrdjax.evaluation import plots
+from xrdjax.evaluation.plots import (
+    SYSTEM_COLOURS,
+    plot_examples,
+    plot_pattern,
+    save,
+    symbol,
+)
+from xrdjax.symmetry.space_groups import SPACE_GROUPS
 
-GROUPS = (2, 14, 62, 166, 194, 225)
+GRID = np.linspace(5, 90, 500)
+PATTERN = np.exp(-0.5 * ((GRID - 30) / 0.3) ** 2)
 
 
-@pytest.fixture(scope="module")
-def score():
-    rng = np.random.default_rng(0)
-    probabilities = rng.dirichlet(np.ones(6), 60)
-    # No crystal of group 62: an empty row is the rule, not the exception.
-    labels = rng.choice([0, 1, 3, 4, 5], 60)
-    return metrics.score(probabilities, labels, GROUPS, np.full(6, 1 / 6))
-
-
-def assert_drawn(path):
-    """The file is a picture, and not a blank one."""
-    pixels = imread(path)
-    assert pixels.shape[0] > 300 and pixels.shape[1] > 600
-    assert pixels[..., :3].std() > 0.02
+def line(h, k, l, angle, intensity):
+    return {
+        "h": h,
+        "k": k,
+        "l": l,
+        "two_theta_deg": angle,
+        "intensity": intensity,
+    }
 
 
 def test_every_symbol_is_valid_mathtext_and_keeps_its_letters():
     parser = MathTextParser("agg")
-    for number in range(1, 231):
-        text = figures.symbol(number)
+    for group in SPACE_GROUPS:
+        text = symbol(group.number)
         parser.parse(text)
-        full = metrics.space_group(number).hermann_mauguin
         letters = re.sub(r"\\bar|[^A-Za-z]", "", text)
-        assert letters == re.sub(r"[^A-Za-z]", "", full)
+        assert letters == re.sub(r"[^A-Za-z]", "", group.hermann_mauguin)
 
 
 @pytest.mark.parametrize(
@@ -52,54 +53,34 @@ def test_every_symbol_is_valid_mathtext_and_keeps_its_letters():
     ],
 )
 def test_symbols_are_those_of_the_international_tables(number, expected):
-    assert figures.symbol(number) == expected
-
-
-def test_the_training_curve_is_drawn_from_a_single_point_on(tmp_path):
-    for count in (1, 60):
-        steps = np.arange(1.0, count + 1)
-        path = tmp_path / f"{count}.png"
-        names = ("synthetic crystals", "held-out known crystals", "gallery")
-        ends = {name: metrics.proportion(np.ones(3, bool))._asdict() for name in names}
-        figures.draw_training(steps, np.linspace(0, 1, count), count, ends, path)
-        assert_drawn(path)
-
-
-def test_the_training_curve_averages_neighbours_and_skips_what_was_not_finite(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    rows = [{"step": i, "accuracy": (i % 2) if i else None} for i in range(1001)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    steps, accuracies = training_curve(path)
-    assert len(steps) == 200
-    np.testing.assert_allclose(steps.mean(), 500.5)
-    np.testing.assert_allclose(accuracies, 0.5, atol=0.11)
-
-
-def test_without_metrics_there_is_no_training_curve(tmp_path):
-    assert training_curve(tmp_path / "metrics.jsonl") is None
-    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "accuracy": null}\n')
-    assert training_curve(tmp_path / "metrics.jsonl") is None
-
-
-def test_the_confusion_leaves_out_systems_without_crystals(tmp_path, score):
-    counts = score["confusion_by_crystal_system"]["counts"]
-    assert sum(counts[2]) == 0
-    figures.draw_confusion(counts, "crystals", tmp_path / "a.png")
-    assert_drawn(tmp_path / "a.png")
-
-
-def test_examples_are_drawn_whatever_their_names(tmp_path):
-    grid = np.linspace(5, 90, 500)
-    pattern = np.exp(-0.5 * ((grid - 30) / 0.3) ** 2)
-    real = [("$x_{1}", pattern), ("a_b^c \\ 100 %", pattern)]
-    figures.draw_examples(grid, real, [pattern], 225, tmp_path / "a.png")
-    assert_drawn(tmp_path / "a.png")
-
-
-def test_groups_are_drawn_by_number_of_patterns(tmp_path, score):
-    figures.draw_space_groups(score["by_space_group"], "x", tmp_path / "a.png", most=3)
-    assert_drawn(tmp_path / "a.png")
+    assert symbol(number) == expected
 
 
 def test_colours_of_crystal_systems_differ():
-    assert len(set(figures._SYSTEM_COLOURS.values())) == len(metrics.CRYSTAL_SYSTEMS)
+    assert len(set(SYSTEM_COLOURS.values())) == len(SYSTEM_COLOURS) == 7
+
+
+@pytest.mark.parametrize("name", ["$x_{1}", "a_b^c \\ 100 %", "100 \N{EURO SIGN}"])
+def test_names_are_plotted_as_they_are(tmp_path, name):
+    plot_examples(GRID, [(name, PATTERN)], [PATTERN], 225, tmp_path / "a.png")
+    assert_plotted(tmp_path / "a.png")
+    plot_pattern(GRID, PATTERN, [line(1, 1, 1, 30, 100)], name, tmp_path / "b.png")
+    assert_plotted(tmp_path / "b.png")
+
+
+def test_indices_have_bars_and_spaces_where_they_need_them():
+    assert plots._indices(line(1, 0, 4, 0, 0)) == "104"
+    assert plots._indices(line(1, -1, 0, 0, 0)) == r"1$\bar{1}$0"
+    assert plots._indices(line(0, 0, 12, 0, 0)) == "0 0 12"
+
+
+def test_the_strongest_lines_get_labels_that_do_not_overlap():
+    lines = [line(1, 0, 0, angle, 100 - angle) for angle in range(10, 60)]
+    chosen = plots._strongest(lines[::-1], apart=3, most=4)
+    assert [one["two_theta_deg"] for one in chosen] == [10, 13, 16, 19]
+    assert len(plots._strongest(lines, apart=3, most=100)) == 17
+
+
+def test_a_figure_that_cannot_be_written_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="cannot write"):
+        save(Figure(), tmp_path / "none" / "a.png")

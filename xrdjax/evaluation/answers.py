@@ -38,6 +38,7 @@ Examples = dict[int, list[tuple[str, Float[np.ndarray, " T"]]]]
 
 # Patterns of each group that are kept for a figure.
 _EXAMPLES = 3
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,9 @@ def answer_synthetic(
 
 
 def _name(structure: Structure) -> str:
-    return f"{structure.formula} ({structure.name.removesuffix('.cif')})"
+    """Formula and name, such as "ClNa (halite)"."""
+    formula = structure.formula.translate(_SUBSCRIPTS)
+    return f"{formula} ({structure.name.removesuffix('.cif')})"
 
 
 def answer_known(

@@ -6,7 +6,7 @@ columns follow `space_groups` [K], the groups that a network was trained on. `la
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -81,20 +81,20 @@ def top_k_hits(
     return (order == labels[:, None]).any(axis=1)
 
 
-def crystal_system_rows(space_groups: Collection[int]) -> Int[np.ndarray, " K"]:
+def crystal_system_rows(space_groups: Int[np.ndarray, " K"]) -> Int[np.ndarray, " K"]:
     """Row of each group's crystal system in `CRYSTAL_SYSTEMS`."""
-    systems = [space_group(int(n)).crystal_system for n in space_groups]
+    systems = [space_group(n).crystal_system for n in space_groups.tolist()]
     return np.array([CRYSTAL_SYSTEMS.index(s) for s in systems], dtype=np.int64)
 
 
-def enantiomorph_rows(space_groups: Collection[int]) -> Int[np.ndarray, " K"]:
+def enantiomorph_rows(space_groups: Int[np.ndarray, " K"]) -> Int[np.ndarray, " K"]:
     """Class of each group once the 11 enantiomorphic pairs are one class each.
 
     Mirror images have the same powder pattern, so no method that sees only the pattern
     can distinguish the two groups. The class of a pair is the row of its first member;
     a group without its partner stays alone.
     """
-    row_of = {int(n): row for row, n in enumerate(space_groups)}
+    row_of = {n: row for row, n in enumerate(space_groups.tolist())}
     partners = [space_group(n).enantiomorph for n in row_of]
     rows = [
         min(row, row_of.get(p, row)) if p is not None else row
@@ -143,7 +143,7 @@ def mean_over_types(
 def score(
     probabilities: Float[np.ndarray, "n K"],
     labels: Int[np.ndarray, " n"],
-    space_groups: Collection[int],
+    space_groups: Int[np.ndarray, " K"],
     frequencies: Float[np.ndarray, " K"],
     type_keys: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -171,9 +171,9 @@ def score(
             "top1_enantiomorphs_as_one": _top1_of_pairs(baseline, labels, space_groups),
         },
         "by_space_group": [
-            {"space_group": int(number)}
+            {"space_group": number}
             | _top1_and_top5(probabilities[labels == row], labels[labels == row])
-            for row, number in enumerate(space_groups)
+            for row, number in enumerate(space_groups.tolist())
             if (labels == row).any()
         ],
     }
@@ -195,7 +195,7 @@ def _top1_and_top5(
 def _top1_of_pairs(
     probabilities: Float[np.ndarray, "n K"],
     labels: Int[np.ndarray, " n"],
-    space_groups: Collection[int],
+    space_groups: Int[np.ndarray, " K"],
 ) -> dict[str, Any]:
     """Proportion of hits where the groups of an enantiomorphic pair count as one."""
     classes = enantiomorph_rows(space_groups)
@@ -206,7 +206,7 @@ def _top1_of_pairs(
 def _crystal_systems(
     probabilities: Float[np.ndarray, "n K"],
     labels: Int[np.ndarray, " n"],
-    space_groups: Collection[int],
+    space_groups: Int[np.ndarray, " K"],
 ) -> dict[str, Any]:
     """Accuracy and confusion of crystal systems; predicted is the top group's."""
     systems = crystal_system_rows(space_groups)
