@@ -8,18 +8,18 @@ import sys
 import numpy as np
 import pytest
 from repository import ROOT
-from xrdjax.instrument.diffractometer import Diffractometer
 
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import write_cif
 from xrdjax.crystals.crystal import to_crystal
 from xrdjax.crystals.textbook import gallery
 from xrdjax.diffraction.powder import powder_lines, powder_pattern
+from xrdjax.instrument.grid import TwoThetaGrid
 from xrdjax.simulate import main
 
 # A short grid, so that a run takes no time.
 RANGE = ["--two_theta_min=20", "--two_theta_max=60", "--step=0.04"]
-GRID = Diffractometer(1.5406, 20.0, 60.0, 1001)
+GRID = TwoThetaGrid(20.0, 60.0, 1001)
 
 HOT = structure_from_sites(
     "hot",
@@ -64,7 +64,7 @@ def test_pattern_is_two_columns_of_angle_and_intensity(folder, capsys):
     main(["--crystal=hot.cif", "--out=pattern.xy", *RANGE])
     angles, intensities = pattern_in("pattern.xy").T
     np.testing.assert_allclose(angles, GRID.two_theta_deg, atol=1e-4)
-    expected = powder_pattern(to_crystal(HOT), 50.0, GRID)
+    expected = powder_pattern(to_crystal(HOT), grid=GRID)
     np.testing.assert_allclose(intensities, expected, atol=3e-5)
     printed = capsys.readouterr().out
     assert printed.startswith("hot.cif: ClCs, space group 221, a 4.1200, b 4.1200,")
@@ -82,7 +82,7 @@ def test_reflections_are_the_lines_by_angle_with_the_strongest_at_100(folder):
     columns = {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
     assert np.all(np.diff(columns["two_theta_deg"]) >= 0)
     assert columns["intensity"].max() == 100
-    lines = powder_lines(to_crystal(HOT), GRID)
+    lines = powder_lines(to_crystal(HOT), grid=GRID)
     found = np.asarray(lines.multiplicity) > 0
     order = np.argsort(np.asarray(lines.s)[found])
     for name, field in (
@@ -101,7 +101,7 @@ def test_reflections_are_the_lines_by_angle_with_the_strongest_at_100(folder):
 def test_displacements_count_where_they_are_asked_for(folder):
     main(["--crystal=hot.cif", "--out=cold.xy", *RANGE])
     main(["--crystal=hot.cif", "--out=hot.xy", "--displacements", *RANGE])
-    expected = powder_pattern(to_crystal(HOT, displacements=True), 50.0, GRID)
+    expected = powder_pattern(to_crystal(HOT, displacements=True), grid=GRID)
     np.testing.assert_allclose(pattern_in("hot.xy")[:, 1], expected, atol=3e-5)
     assert np.abs(pattern_in("hot.xy") - pattern_in("cold.xy")).max() > 0.01
 
@@ -173,15 +173,18 @@ MISTAKES = {
     "a step beyond the range": (["--step=100"], "--step 100 does not divide"),
     "a crystallite of nothing": (["--crystallite_size=0"], "sizes run from 0.0 to 0.0"),
     "an output that exists": (["--out=taken.xy"], "'taken.xy' exists already"),
-    "an output in no folder": (["--out=no/p.xy"], "the folder 'no' of 'p.xy' does not"),
-    "an output below a file": (["--out=taken.xy/p.xy"], "the folder 'taken.xy' of"),
+    "an output in no folder": (["--out=no/p.xy"], "the folder 'no' does not exist"),
+    "an output below a file": (
+        ["--out=taken.xy/p.xy"],
+        "the folder 'taken.xy' does not",
+    ),
     "an output that is a folder": (
         ["--out=taken.d", "--overwrite"],
-        "cannot write 'taken.d' (Is a directory)",
+        "cannot write 'taken.d': it is a folder",
     ),
     "a figure that is a folder": (
         ["--figure=taken.png", "--overwrite"],
-        "cannot write 'taken.png' (Is a directory)",
+        "cannot write 'taken.png': it is a folder",
     ),
     "a figure of another kind": (["--figure=p.xyz"], "expected a name ending in .png"),
     "two outputs of one name": (
