@@ -1,4 +1,4 @@
-"""The comparison of sources of training patterns: random crystals, known ones, or both.
+"""The comparison of sources of training patterns: synthetic crystals, known ones, or both.
 
     python -m experiments.compare_sources --crystals=PATH --out=DIR
 

@@ -1,4 +1,4 @@
-"""Space groups from powder diffractograms: the networks of Park et al. (2017).
+"""Space groups from powder patterns: the networks of Park et al. (2017).
 
     python -m xrdjax.main --config=configs/park_cnn.py --workdir=runs/park
 

@@ -1,4 +1,4 @@
-"""Space groups from powder diffractograms: the ResNets of Schopmans et al. (2023).
+"""Space groups from powder patterns: the ResNets of Schopmans et al. (2023).
 
     python -m xrdjax.main --config=configs/resnet.py --workdir=runs/resnet10
 
@@ -9,7 +9,7 @@ network that shows within minutes, on two CPU cores, that everything works:
     python -m xrdjax.main --config=configs/resnet.py:quick --workdir=runs/quick
 
 :quick, 2,500 steps on two cores of an AMD EPYC (commit 690efaa4ba, 8 min 53 s): top-1
-56.0 % on random crystals, 42.7 % on held-out structure types of the Materials Project
+56.0 % on synthetic crystals, 42.7 % on held-out structure types of the Materials Project
 (15.7 % by frequency).
 
 The bundled network learned more from each second of a core, and for longer, from
@@ -50,13 +50,13 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
 
     # How long, and how much at once.
     config.steps = 1_800_000  # updates; the paper's 2,000 epochs of 900
-    config.batch_size = 0  # diffractograms a step, all devices; 0: number of groups
+    config.batch_size = 0  # patterns a step, all devices; 0: number of groups
     config.steps_per_call = 100  # steps of one call of the compiled program
-    config.steps_per_draw = 1  # for how many steps crystals are drawn together
+    config.steps_per_draw = 1  # for how many steps crystals are sampled together
     config.checkpoint_every = 9_000  # steps
     config.checkpoints_kept = 2  # newest; the best is kept besides
     config.max_skipped_steps = 20  # in a row, not finite, until the run stops
-    config.cpu_devices = 1  # into which JAX parts a CPU; each draws its share
+    config.cpu_devices = 1  # into which JAX splits a CPU; each samples its share
     config.distributed = "off"  # or "auto": processes that the cluster started
     config.compilation_cache = ""  # folder for compiled programs; empty: none
 
@@ -66,14 +66,14 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.statistics = ""  # file of `python -m xrdjax.statistics`; empty: bundled
     config.max_volume = 7000.0  # of the conventional cell, cubic angstrom
     config.max_sites = 100  # in the asymmetric unit
-    config.symprec = 0.01  # tolerance of spglib for real crystals, angstrom
+    config.symprec = 0.01  # tolerance of spglib for known crystals, angstrom
 
     config.known = known = ml_collections.ConfigDict()
-    known.share = 0.5  # part of those drawn together that are known, if mixed
+    known.share = 0.5  # share of known ones in a batch, if mixed
     known.strain = 0.0  # standard deviation of their strain; 0.03 is 3 %
     known.exchange = 0.0  # part of them whose elements are exchanged
 
-    # Diffractograms.
+    # Patterns.
     config.wavelength = 1.5406  # Cu K-alpha1, angstrom
     config.two_theta_min_deg = 5.0  # first point, degrees
     config.two_theta_max_deg = 90.0  # last point, degrees
@@ -111,9 +111,9 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     # empty: none.
     config.crystals = ""
     config.evaluation = evaluation = ml_collections.ConfigDict()
-    evaluation.batch_size = 128  # diffractograms at once on each device
-    evaluation.synthetic = 10_000  # fresh random crystals
-    evaluation.validation = 2_000  # diffractograms at each checkpoint; 0: no best
+    evaluation.batch_size = 128  # patterns at once on each device
+    evaluation.synthetic = 10_000  # fresh synthetic crystals
+    evaluation.validation = 2_000  # patterns at each checkpoint; 0: no best
 
     if arg in sizes:
         model.size = int(arg)

@@ -21,7 +21,7 @@ from xrdjax.prior.sampling import sample_crystals, sample_group_rows
 from xrdjax.prior.sites import sites_to_structure
 from xrdjax.prior.tables import group_row
 
-# Crystals drawn by one call of the compiled program.
+# Crystals sampled by one call of the compiled program.
 _BATCH = 256
 
 

@@ -1,4 +1,4 @@
-"""Makes the statistics that random crystals are drawn from, out of known crystals.
+"""Computes the statistics that synthetic crystals are sampled from, from known ones.
 
     python -m xrdjax.statistics --crystals=cifs.zip --out=statistics.npz
 

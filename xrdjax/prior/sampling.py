@@ -200,7 +200,7 @@ def sample_crystals(
         group_rows: [B] rows of space groups in the statistics, from `group_row` or
             `sample_group_rows`; not their numbers.
         limits: of volume, sites, atoms and tries.
-        chunk: crystals drawn together.
+        chunk: crystals sampled together.
 
     Returns:
         Sites with a leading axis B, and what became of the draws.
