@@ -27,7 +27,7 @@ MISTAKES = {
     ),
     "an unknown size": (
         [f"{CONFIG}:11", "--workdir=run"],
-        "configs/resnet.py has no variant '11': choose 10, 18, 34, 50, 101, quick or",
+        "configs/resnet.py has no variant '11': choose 10, 18, 34, 50, 101, quick",
     ),
     "an unknown size by flag": (
         [CONFIG, "--config.model.size=11", "--workdir=run"],
