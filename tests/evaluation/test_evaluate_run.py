@@ -24,7 +24,9 @@ def test_an_untrained_network_is_evaluated_on_its_own_crystals(
     tmp_path, monkeypatch, capsys
 ):
     # a whole network takes seconds to compile, and a figure to plot
-    monkeypatch.setattr(xrdjax.run, "make_model", lambda config, outputs: Linear(outputs))
+    monkeypatch.setattr(
+        xrdjax.run, "make_model", lambda config, outputs: Linear(outputs)
+    )
     monkeypatch.setattr(evaluator, "plot_report", lambda *arguments: {})
     monkeypatch.setattr(sets, "gallery_structures", lambda: CRYSTALS)
     config = tiny_config(**{"evaluation.synthetic": 6})
