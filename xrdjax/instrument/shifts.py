@@ -47,6 +47,4 @@ def shift_of_u(
     """
     half = line_shift(instrument, sine, cosine) / 2
     squared = half**2
-    return (
-        2 * cosine * half * (1 - squared / 6) - sine * squared * (1 - squared / 12)
-    )
+    return 2 * cosine * half * (1 - squared / 6) - sine * squared * (1 - squared / 12)
