@@ -30,7 +30,7 @@ GOLDEN = {
     "gradient": 7.638400,
     "parameters": 24.296778,
 }
-# What another CPU, compiler or order of sums changes is a hundred times less.
+# The compiler's optimizations move these numbers by 4e-5.
 TOLERANCE = 1e-3
 
 
