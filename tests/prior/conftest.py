@@ -14,6 +14,8 @@ from oracles.sampled import BATCH
 from xrdjax.prior.prior import Limits, Prior, make_prior
 from xrdjax.prior.sampling import DrawCounts, sample_crystals
 from xrdjax.prior.sites import Sites
+from xrdjax.prior.tables import Statistics, row_ranges
+from xrdjax.symmetry.wyckoff import wyckoff_table
 
 
 class Batch(NamedTuple):
@@ -71,3 +73,38 @@ def is_first(batch, first_draws) -> np.ndarray:
         )
     ]
     return np.all(same, axis=0)
+
+
+@pytest.fixture(scope="session")
+def statistics():
+    """Random numbers in the layout of statistics, for three groups."""
+    rng = np.random.default_rng(0)
+    numbers = np.array([2, 167, 225], np.int32)
+    counts = np.array([4, 3, 2])
+    systems, group_ranges, system_ranges = row_ranges(numbers, counts)
+
+    def shares(columns):
+        weights = rng.random((3, columns)).astype(np.float32)
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    def positive(*shape):
+        return (0.5 + rng.random(shape)).astype(np.float32)
+
+    wyckoff = (wyckoff_table().multiplicity[numbers] > 0).astype(np.float32)
+    elements = shares(99) * (np.arange(99) > 0)
+    return Statistics(
+        space_groups=numbers,
+        frequencies=(counts / 9).astype(np.float32),
+        element_counts=shares(5),
+        elements=(elements / elements.sum(axis=1, keepdims=True)).astype(np.float32),
+        site_counts=shares(7),
+        wyckoff=wyckoff / wyckoff.sum(axis=1, keepdims=True),
+        group_ranges=group_ranges,
+        atomic_volumes=positive(9),
+        packing_factors=positive(9),
+        volume_bandwidths=positive(3, 2),
+        lattice_systems=systems.astype(np.int32),
+        system_ranges=system_ranges,
+        shapes=positive(9, 6),
+        shape_bandwidths=positive(7, 6),
+    )
