@@ -1,10 +1,11 @@
-"""An evaluation from a checkpoint to the report, by the run's own physics."""
+"""An evaluation from a checkpoint to the report, by the run's own sources of patterns."""
 
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from peaks import Linear
+from peaks import Linear, assert_same
 from tiny_run import tiny_config
 
 import xrdjax.run
@@ -14,10 +15,20 @@ from xrdjax.crystals.textbook import gallery
 from xrdjax.evaluation import evaluator, sets
 from xrdjax.evaluation.evaluator import Request, evaluate_run
 from xrdjax.models.parameters import init_params
+from xrdjax.patterns.batch import Batch, Targets
+from xrdjax.patterns.synthetic import SyntheticSource
 from xrdjax.prior.file import load_statistics, read_provenance, save_statistics
 
 # Enough to run everything.
 CRYSTALS = {name: gallery(name) for name in ("halite", "quartz", "diamond")}
+
+
+def sample_flat(self, key, size):
+    """Stands in for `SyntheticSource.sample`, which takes ten seconds to compile."""
+    groups = self.prior.statistics.frequencies.shape[0]
+    rows = jax.random.randint(key, (size,), 0, groups)
+    patterns = jnp.ones((size, self.measurement.grid.points))
+    return Batch(patterns, Targets(rows), {"drawn": jnp.int32(size + 1)})
 
 
 def test_an_untrained_network_is_evaluated_on_its_own_crystals(
@@ -29,7 +40,15 @@ def test_an_untrained_network_is_evaluated_on_its_own_crystals(
     )
     monkeypatch.setattr(evaluator, "plot_report", lambda *arguments: {})
     monkeypatch.setattr(sets, "gallery_structures", lambda: CRYSTALS)
-    config = tiny_config(**{"evaluation.synthetic": 6})
+    monkeypatch.setattr(SyntheticSource, "sample", sample_flat)
+    made = []
+    make = evaluator.synthetic_source
+    monkeypatch.setattr(
+        evaluator,
+        "synthetic_source",
+        lambda *given: made.append(make(*given)) or made[0],
+    )
+    config = tiny_config(max_volume=1500.0, max_sites=24, **{"evaluation.synthetic": 6})
     write_config(tmp_path, config)
     statistics = load_statistics()
     save_statistics(tmp_path / xrdjax.run.STATISTICS, statistics, read_provenance())
@@ -46,7 +65,11 @@ def test_an_untrained_network_is_evaluated_on_its_own_crystals(
     )
     assert written["run"]["statistics"] == read_provenance()
     assert written["sets"]["synthetic"]["score"]["top1"]["count"] == 6
-    assert written["sets"]["synthetic"]["generator"]["drawn"] >= 8
+    assert written["sets"]["synthetic"]["generator"] == {"drawn": 10}
+    [source] = made
+    assert_same(source.prior.statistics, statistics)
+    assert (source.limits.max_volume, source.limits.max_sites) == (1500, 24)
+    assert source.measurement.grid.points == config.points
     found = written["sets"]["gallery"]["counts"]
     assert found["found"] == 3
     assert found["evaluated"] + found["outside_the_trained_groups"] == 3
