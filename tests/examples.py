@@ -1,4 +1,4 @@
-"""Crystals of any space group with nothing special about them."""
+"""Crystals of any space group with all atoms in general positions."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from xrdjax.prior.prior import Limits
 from xrdjax.symmetry.search import reference_operations
 from xrdjax.symmetry.space_groups import space_group
 
-# Of drawn crystals; with the same limits and batch, all tests share one program.
+# Of sampled crystals; with the same limits and batch, tests share one program.
 LIMITS = Limits(max_volume=1500.0, max_sites=24)
 DRAWN = 32
 
@@ -27,12 +27,12 @@ CELLS = {
 
 
 def general_lattice(number: int) -> np.ndarray:
-    """Rows a, b, c of a cell that just has the symmetry of the space group."""
+    """Rows a, b, c of a cell with exactly the symmetry of the space group."""
     return lattice_from_cell(CELLS[space_group(number).lattice_system])
 
 
 def general_position(number: int, rng: np.random.Generator) -> np.ndarray:
-    """Fractional coordinates of an atom that is 0.1 angstrom from all its images."""
+    """Fractional coordinates of an atom at least 0.1 angstrom from all its images."""
     rotations, translations = reference_operations(number)
     lattice = general_lattice(number)
     while True:

@@ -48,7 +48,7 @@ CELL_TOLERANCES = {
 # The AFLOW library of prototypes has both as here.
 MOVED_ATOMS = {"cinnabar", "tenorite"}
 
-# spglib warns on every call that its functions will raise one day.
+# spglib warns on every call that its functions will raise in the future.
 pytestmark = pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING")
 
 for_each_crystal = for_each("name", gallery_names())

@@ -98,7 +98,7 @@ def spglib_group(
     basis = np.array(PRIMITIVE_BASES[centring(space_group)])
     cell = (basis @ lattice, atoms @ np.linalg.inv(basis), numbers)
     with warnings.catch_warnings():
-        # spglib 2.7 and later announce, at every call, how errors will be told in 3.0.
+        # spglib 2.7 and later announce, at every call, how errors will be reported in 3.0.
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
             dataset = spglib.get_symmetry_dataset(cell, symprec=symprec)

@@ -16,7 +16,7 @@ from xrdjax.symmetry.space_groups import (
     symmetry_table,
 )
 
-# spglib warns on every call that its functions will raise one day.
+# spglib warns on every call that its functions will raise in the future.
 pytestmark = pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING")
 
 

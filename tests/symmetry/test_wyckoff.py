@@ -15,7 +15,7 @@ from xrdjax.errors import InputError
 from xrdjax.symmetry.search import reference_hall_number
 from xrdjax.symmetry.wyckoff import LETTERS, wyckoff_positions, wyckoff_table
 
-# spglib warns on every call that its functions will raise one day.
+# spglib warns on every call that its functions will raise in the future.
 pytestmark = pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING")
 
 
