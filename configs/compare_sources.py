@@ -1,9 +1,9 @@
-"""The comparison of sources of training patterns: synthetic crystals, known ones, or both.
+"""The comparison of training sources: synthetic crystals, known ones, or both.
 
     python -m experiments.compare_sources --crystals=PATH --out=DIR
 
 trains each network on each source, once with whole structure types held out and once
-with single crystals, with the same budget for all.
+with single crystals held out, all with the same budget.
 """
 
 import ml_collections
@@ -12,7 +12,7 @@ import ml_collections
 def get_config() -> ml_collections.ConfigDict:
     """What is compared, and the flags of `python -m xrdjax.main` for each run."""
     config = ml_collections.ConfigDict()
-    # Name and flags of the sources.
+    # Name and flags of each source.
     config.sources = (
         ("crystals", ("--config.source=crystals",)),
         ("synthetic", ("--config.source=synthetic",)),
@@ -27,10 +27,10 @@ def get_config() -> ml_collections.ConfigDict:
     )
     config.splits = ("type", "random")  # values of statistics --split
 
-    # Of `python -m xrdjax.statistics`, for each split.
+    # Flags of `python -m xrdjax.statistics` for each split.
     config.statistics = ("--held_out=0.2", "--seed=0", "--min_crystals=50")
 
-    # Name and flags of the networks: small ones, with the optimizer that suits each.
+    # Name and flags of each network: small ones, each with the optimizer that suits it.
     config.models = (
         (
             "resnet10",
@@ -52,7 +52,7 @@ def get_config() -> ml_collections.ConfigDict:
         ),
     )
 
-    # For all runs alike. One device each, so that two runs share two cores.
+    # Flags of all runs; one device each, so that two runs share two cores.
     config.all_runs = (
         "--config.cpu_devices=1",
         "--config.points=2126",  # steps of 0.04 degrees

@@ -3,9 +3,9 @@
     python -m xrdjax.main --config=configs/park_cnn.py --workdir=runs/park
 
 trains the large one; `configs/park_cnn.py:small` or `:medium` chooses another size, and
-`:quick` takes the grid, the batch and the number of steps of configs/resnet.py:quick.
-Everything but the network and its learning rate is as in configs/resnet.py, which
-describes each value.
+`:quick` takes the grid, the batch size and the number of steps of
+configs/resnet.py:quick. Everything but the network and its optimizer is as in
+configs/resnet.py, which describes each value.
 """
 
 import runpy
@@ -36,8 +36,9 @@ def get_config(arg: str = "large") -> ml_collections.ConfigDict:
         config.model.size = size  # small, medium or large
     config.model.kind = "park_cnn"
     config.model.width = SIZES[size][0]  # channels of each convolution
-    config.model.groups = 1  # of normalisations, which this network has not
-    config.model.dropout = False  # True drops 0.3 after convolutions, 0.5 in between
+    config.model.groups = 1  # unused: this network has no normalisations
+    # True drops 0.3 of the values after convolutions, 0.5 after hidden linear layers
+    config.model.dropout = False
     config.optimizer.kind = "adam"
     config.optimizer.learning_rate = 1e-3  # at the start
     return config.lock()

@@ -2,9 +2,9 @@
 
     python -m xrdjax.main --config=configs/resnet.py --workdir=runs/resnet10
 
-trains ResNet-10 with the paper's settings, which asks for a GPU and for days. An
-argument chooses the depth (`configs/resnet.py:50`; 10, 18, 34, 50 or 101), or a small
-network that shows within minutes, on two CPU cores, that everything works:
+trains ResNet-10 with the paper's settings, which takes a GPU and days. An argument
+chooses the depth (`configs/resnet.py:50`; 10, 18, 34, 50 or 101), or a small network
+that shows within minutes, on two CPU cores, that everything works:
 
     python -m xrdjax.main --config=configs/resnet.py:quick --workdir=runs/quick
 
@@ -12,8 +12,8 @@ network that shows within minutes, on two CPU cores, that everything works:
 56.0 % on synthetic crystals, 42.7 % on held-out structure types of the Materials Project
 (15.7 % by frequency).
 
-The bundled network learned more from each second of a core, and for longer, from
-synthetic crystals and variations of known ones:
+The bundled network learned more per core-second, and for longer, from synthetic
+crystals and variations of known ones:
 
     python -m xrdjax.main --config=configs/resnet.py:cpu --config.crystals=PATH \
         --workdir=runs/cpu
@@ -23,7 +23,7 @@ synthetic crystals and variations of known ones:
 that was bundled before: 20,000 steps on two cores (commit 36b0ee9, 67 min), 66.7 % and
 62.7 %.
 
-Any value is changed by a flag: `--config.optimizer.learning_rate=3e-4`.
+A flag changes any value: `--config.optimizer.learning_rate=3e-4`.
 """
 
 import ml_collections
@@ -48,20 +48,20 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     config.seed = 0  # of parameters, crystals and crystallite sizes
 
-    # How long, and how much at once.
+    # Length of the run, and how much is done at once.
     config.steps = 1_800_000  # updates; the paper's 2,000 epochs of 900
-    config.batch_size = 0  # patterns a step, all devices; 0: number of groups
-    config.steps_per_call = 100  # steps of one call of the compiled program
-    config.steps_per_draw = 1  # for how many steps crystals are sampled together
+    config.batch_size = 0  # patterns per step on all devices; 0: number of groups
+    config.steps_per_call = 100  # steps per call of the compiled program
+    config.steps_per_draw = 1  # steps whose crystals are sampled together
     config.checkpoint_every = 9_000  # steps
-    config.checkpoints_kept = 2  # newest; the best is kept besides
-    config.max_skipped_steps = 20  # in a row, not finite, until the run stops
-    config.cpu_devices = 1  # into which JAX splits a CPU; each samples its share
+    config.checkpoints_kept = 2  # newest ones; the best is kept as well
+    config.max_skipped_steps = 20  # non-finite steps in a row that stop the run
+    config.cpu_devices = 1  # devices that JAX splits a CPU into
     config.distributed = "off"  # or "auto": processes that the cluster started
     config.compilation_cache = ""  # folder for compiled programs; empty: none
 
     # Crystals.
-    # synthetic: random ones; crystals: known ones of the statistics' side; or mixed
+    # synthetic; crystals: known ones on the statistics' side of the split; or mixed
     config.source = "synthetic"
     config.statistics = ""  # file of `python -m xrdjax.statistics`; empty: bundled
     config.max_volume = 7000.0  # of the conventional cell, cubic angstrom
@@ -69,51 +69,50 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.symprec = 0.01  # tolerance of spglib for known crystals, angstrom
 
     config.known = known = ml_collections.ConfigDict()
-    known.share = 0.5  # share of known ones in a batch, if mixed
+    known.share = 0.5  # share of known ones in a mixed batch
     known.strain = 0.0  # standard deviation of their strain; 0.03 is 3 %
-    known.exchange = 0.0  # part of them whose elements are exchanged
+    known.exchange = 0.0  # share of them whose elements are exchanged
 
     # Patterns.
     config.wavelength = 1.5406  # Cu K-alpha1, angstrom
     config.two_theta_min_deg = 5.0  # first point, degrees
     config.two_theta_max_deg = 90.0  # last point, degrees
     config.points = 8501
-    config.spacing = "two_theta"  # what they are even in; or log_sin_theta
-    config.crystallite_size_nm = (20.0, 100.0)  # least and largest, nanometres
+    config.spacing = "two_theta"  # what the points are even in; or log_sin_theta
+    config.crystallite_size_nm = (20.0, 100.0)  # smallest and largest, nanometres
 
     config.model = model = ml_collections.ConfigDict()
     model.kind = "resnet"  # or park_cnn, as configs/park_cnn.py sets it
     model.size = 10  # depth: 10, 18, 34, 50 or 101
     model.width = 64  # channels of the first stage
     model.groups = 32  # groups of each group normalisation
-    model.channels = "sqrt"  # of the input; or sqrt_fourth_root_log: lift weak lines
-    model.norm = "group"  # or none, and biases instead
-    model.stem = "conv"  # or patch: 12 points, a quarter of them, no pooling
-    model.head = "linear"  # or rms_relu, between the two last layers
-    model.widths = ()  # channels of each stage; empty: twice as many in every stage
-    model.dropout = False  # of Park's networks only; a ResNet has none
+    model.channels = "sqrt"  # of the input; or sqrt_fourth_root_log, for weak lines
+    model.norm = "group"  # or none, with biases instead
+    model.stem = "conv"  # or patch: 12 points with stride 4, no pooling
+    model.head = "linear"  # or rms_relu, between the last two layers
+    model.widths = ()  # channels of each stage; empty: doubled at every stage
+    model.dropout = False  # only Park's networks have it
     model.dtype = "auto"  # float32, bfloat16, or auto: bfloat16 except on the CPU
 
     config.optimizer = optimizer = ml_collections.ConfigDict()
     optimizer.kind = "adam"  # or muon, which learns more from each pattern
-    optimizer.learning_rate = 1e-4  # at the start
+    optimizer.learning_rate = 1e-4  # at the start, after any warm-up
     # halve; cosine, to zero at the last step; or stable_decay, to zero over decay_steps
     optimizer.schedule = "halve"
     optimizer.halve_every_steps = 450_000  # steps; the paper's 500 epochs
     optimizer.warmup_steps = 0  # steps in which the learning rate rises from zero
-    optimizer.decay_steps = 0  # last steps, over which stable_decay falls
+    optimizer.decay_steps = 0  # last steps, in which stable_decay falls
     optimizer.b1 = 0.9  # decay of the mean gradient
     optimizer.b2 = 0.999  # decay of the mean squared gradient
     optimizer.eps = 1e-7  # Keras' value, which the paper used
 
-    # The report at the end of training.
-    # CIF file, folder or zip of known crystals, or the .npz file of their analyses;
-    # empty: none.
+    # Known crystals to train and evaluate on: a CIF file, a folder or zip of them, or
+    # the .npz file of their analyses; empty: none.
     config.crystals = ""
     config.evaluation = evaluation = ml_collections.ConfigDict()
     evaluation.batch_size = 128  # patterns at once on each device
-    evaluation.synthetic = 10_000  # fresh synthetic crystals
-    evaluation.validation = 2_000  # patterns at each checkpoint; 0: no best
+    evaluation.synthetic = 10_000  # fresh synthetic crystals of the report
+    evaluation.validation = 2_000  # patterns at each checkpoint; 0: no best one
 
     if arg in sizes:
         model.size = int(arg)

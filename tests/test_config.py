@@ -101,7 +101,20 @@ def test_the_configuration_of_the_bundled_network_is_read():
     config = read_config(PRETRAINED)
     check_config(config)
     written = json.loads((PRETRAINED / "config.json").read_text())
-    assert config.model.width == written["model"]["width"]
+    assert json.loads(json.dumps(config.to_dict())) == written
+
+
+def test_a_configuration_older_than_some_fields_has_the_values_that_it_ran_with(
+    tmp_path,
+):
+    write_config(tmp_path, tiny_config())
+    path = tmp_path / "config.json"
+    values = json.loads(path.read_text())
+    del values["spacing"], values["optimizer"]["decay_steps"]
+    for field in ("channels", "norm", "stem", "head", "widths"):
+        del values["model"][field]
+    path.write_text(json.dumps(values))
+    assert read_config(tmp_path).to_dict() == tiny_config().to_dict()
 
 
 def test_a_folder_that_is_no_run_is_named_as_such(tmp_path):

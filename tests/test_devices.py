@@ -15,7 +15,12 @@ from xrdjax import devices
 from xrdjax.errors import InputError
 
 TESTS = Path(__file__).parent
-ENVIRONMENT = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(TESTS.parent)}
+ENVIRONMENT = {
+    **os.environ,
+    "JAX_PLATFORMS": "cpu",
+    "PYTHONPATH": str(TESTS.parent),
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiles in half the time
+}
 
 
 def launch(program, *arguments):

@@ -123,7 +123,7 @@ def make_model(config: ml_collections.ConfigDict, outputs: int) -> nn.Module:
 
 
 def _parts(model: ml_collections.ConfigDict) -> resnet.Parts:
-    """Of which parts a ResNet is made."""
+    """The choices of a ResNet's parts."""
     return resnet.Parts(
         channels=model.channels,
         norm=model.norm,

@@ -1,7 +1,7 @@
-"""Checks a run's configuration, and keeps it in the work directory.
+"""Checks a run's configuration, writes it to the work directory and reads it there.
 
-The values, their units and their defaults are in configs/resnet.py; objects are made
-of them in `build`.
+The values, their units and their defaults are in configs/resnet.py; `build` makes
+objects from them.
 """
 
 import difflib
@@ -22,7 +22,7 @@ from xrdjax.models import park_cnn, resnet
 CONFIG_FILE = "config.json"
 
 # A run may be resumed with other values of these: they change how long it is and what
-# is reported, and nothing that the parameters depend on.
+# is reported, but nothing that the parameters depend on.
 _FREE = {
     "steps",
     "checkpoint_every",
@@ -43,7 +43,7 @@ _OPTIMIZERS = ("adam", "muon")
 _SCHEDULES = ("halve", "cosine", "stable_decay")
 _DTYPES = ("auto", "float32", "bfloat16")
 
-# Fields that older configurations lack, and the values that such runs had.
+# Fields that older configurations lack, and the values that those runs had.
 _LATER: dict[str, Any] = {
     "spacing": "two_theta",
     "model.channels": "sqrt",
@@ -98,7 +98,7 @@ _WIDTHS = (
     "four whole numbers, at least 1, or none",
 )
 
-# Each field, whether a value is good, and what a good value is.
+# Of each field: whether a value is allowed, and which values are.
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": _whole(0),
     "steps": _whole(1),
@@ -167,7 +167,7 @@ def expected_value(name: str) -> str:
     """What a field of the configuration may hold, in words.
 
     Raises:
-        InputError: if there is no such field; with the name that is nearest.
+        InputError: there is no such field; suggests the nearest name.
     """
     if name not in _RULES:
         close = difflib.get_close_matches(name, _RULES, n=1)
@@ -194,6 +194,11 @@ def check_config(config: ml_collections.ConfigDict) -> None:
             )
         if not good(flat[name]):
             raise InputError(f"{name} is {flat[name]!r}, expected {expected}")
+    _check_steps(config)
+
+
+def _check_steps(config: ml_collections.ConfigDict) -> None:
+    """Makes sure that calls of the program, draws and checkpoints fit together."""
     for name in ("steps", "checkpoint_every"):
         if config[name] % config.steps_per_call:
             raise InputError(
@@ -209,16 +214,16 @@ def check_config(config: ml_collections.ConfigDict) -> None:
 
 
 def write_config(workdir: Path, config: ml_collections.ConfigDict) -> None:
-    """Keeps the configuration as JSON beside the run's checkpoints."""
+    """Writes the configuration as JSON to the work directory."""
     text = json.dumps(config.to_dict(), indent=2)
     write_text(workdir / CONFIG_FILE, text + "\n")
 
 
 def read_config(workdir: Path) -> ml_collections.ConfigDict:
-    """The configuration of a run; fields that are newer have the values it ran with.
+    """The configuration of a run; fields that it lacks have the values it ran with.
 
     Raises:
-        InputError: if there is none, it cannot be read, or a value is not good.
+        InputError: there is none, it cannot be read, or a value is out of range.
     """
     path = workdir / CONFIG_FILE
     try:
@@ -243,29 +248,25 @@ def read_config(workdir: Path) -> ml_collections.ConfigDict:
 def check_same_run(
     old: ml_collections.ConfigDict, new: ml_collections.ConfigDict, workdir: Path
 ) -> None:
-    """Refuses to continue a run with settings that would make it another run.
+    """Refuses to resume a run with settings that would make it another run.
+
+    Args:
+        old: configuration that the run was started with.
+        new: configuration that it is to be resumed with.
+        workdir: of the run, for the message.
 
     Raises:
         InputError: names the fields that differ, and both values.
     """
-    # By way of JSON, in which the old one was kept, so that (20, 100) is [20, 100].
-    was = _flat(json.loads(json.dumps(old.to_dict())))
-    now = _flat(json.loads(json.dumps(new.to_dict())))
-    free = _FREE if new.source == "synthetic" else _FREE - {"crystals"}
-    if old.evaluation.validation:
-        # the best checkpoint is the best on one and the same set of patterns
-        free = free - {"crystals", "evaluation.batch_size", "evaluation.validation"}
-    if new.optimizer.schedule == "cosine":
-        free = free - {"steps"}  # by which the learning rate falls to zero
-    decays = new.optimizer.schedule == "stable_decay"
-    if decays:  # its fall may be moved until it begins: see training/workdir.py
-        free = free | {"optimizer.decay_steps"}
+    was, now = _values(old), _values(new)
+    free = _free_fields(old, new)
     differences = [
         f"{name} (there {was.get(name)!r}, asked for {now.get(name)!r})"
         for name in sorted(was | now)
         if was.get(name) != now.get(name) and name not in free
     ]
-    if now["steps"] < was["steps"] and "steps" in free and not decays:
+    may_be_cut = new.optimizer.schedule == "stable_decay"
+    if now["steps"] < was["steps"] and "steps" in free and not may_be_cut:
         differences.append(
             f"steps (there {was['steps']}, asked for only {now['steps']})"
         )
@@ -274,3 +275,25 @@ def check_same_run(
             f"the run in {str(workdir)!r} was started with another configuration: "
             f"{', '.join(differences)}: give the same values or another work directory"
         )
+
+
+def _values(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """Values by full names, as JSON has them: a tuple equals the list it is kept as."""
+    return _flat(json.loads(json.dumps(config.to_dict())))
+
+
+def _free_fields(
+    old: ml_collections.ConfigDict, new: ml_collections.ConfigDict
+) -> set[str]:
+    """Fields that may change as a run is resumed."""
+    free = set(_FREE)
+    if new.source != "synthetic":
+        free -= {"crystals"}  # the network learns from them
+    if old.evaluation.validation:
+        # the best checkpoint is the best on one and the same set of patterns
+        free -= {"crystals", "evaluation.batch_size", "evaluation.validation"}
+    if new.optimizer.schedule == "cosine":
+        free -= {"steps"}  # where the learning rate falls to zero
+    if new.optimizer.schedule == "stable_decay":
+        free |= {"optimizer.decay_steps"}  # until it begins: see training/workdir.py
+    return free

@@ -1,8 +1,8 @@
 """Muon: momentum whose matrices are made orthogonal.
 
 Jordan et al. (2024), kellerjordan.github.io/posts/muon. Most matrices of a network are
-much longer than wide. The iteration that makes them orthogonal is then done on their
-small Gram matrix, which takes half the time.
+much longer than wide. For these, the iteration that makes them orthogonal works on
+their small Gram matrix, which takes half the time.
 """
 
 import math
@@ -20,7 +20,7 @@ _STEPS = 5
 _MOMENTUM = 0.95
 # Root mean square of an update of Adam (Liu et al., arXiv 2502.16982).
 _RMS = 0.2
-# A matrix at least this many times as long as wide is treated by its Gram matrix.
+# Matrices at least this many times as long as wide are iterated by their Gram matrix.
 _LONG = 2
 
 
@@ -28,8 +28,8 @@ def orthogonal(matrix: Float[Array, "M N"], eps: float = 1e-7) -> Float[Array, "
     """A matrix with the same singular vectors, and singular values near one.
 
     X <- a X + b X G + c X G G, G = X'X, five times, from X / (|X| + eps)
-    Newton-Schulz iteration of Jordan et al. (2024). All factors of a step are
-    polynomials of G and commute, so that for a long X they are gathered in Q:
+    Newton-Schulz iteration of Jordan et al. (2024). The factors of all steps are
+    polynomials of G and commute, so that for a long X they are collected in Q:
         P = a I + b G + c G G;  Q <- Q P;  G <- P G P;  at the end X Q
 
     Args:
@@ -63,8 +63,8 @@ def scale_by_muon(eps: float = 1e-7) -> optax.GradientTransformation:
 
     m <- 0.95 m + g;  update = 0.2 sqrt(max(M, N)) orthogonal(g + 0.95 m)
 
-    Every leaf [..., O] is taken as a matrix [M, O], whose rows are all the inputs that
-    an output is a sum over.
+    Every leaf [..., O] is taken as a matrix [M, O]; its rows are all the inputs that
+    an output is summed over.
 
     Args:
         eps: added to the norm that a matrix is divided by.
@@ -97,7 +97,7 @@ def muon(
 
     Args:
         learning_rate: of both, or its schedule.
-        b1, b2, eps: of Adam; eps is Muon's too.
+        b1, b2, eps: of Adam; Muon adds eps to the norm that it divides by.
     """
 
     def kinds(params: Any) -> Any:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from flax.traverse_util import flatten_dict, unflatten_dict
-from jaxtyping import Array
+from jaxtyping import Array, Key
 
 from xrdjax.errors import InputError
 from xrdjax.files import read_npz, write_npz
@@ -23,7 +23,7 @@ _TRUNCATED_STD = 0.87962566
 
 
 @partial(jax.jit, static_argnums=(1, 2))
-def init_params(key: Array, model: nn.Module, points: int) -> dict[str, Any]:
+def init_params(key: Key[Array, ""], model: nn.Module, points: int) -> dict[str, Any]:
     """Random parameters of a model, distributed as those of `model.init`.
 
     Kernels are normal with variance 1 / fan-in, truncated at two standard deviations;

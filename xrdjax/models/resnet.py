@@ -46,14 +46,14 @@ class Parts:
     """Parts of a ResNet for which there is a choice; by default those of the paper.
 
     Attributes:
-        channels: of the input: "sqrt" as it is, or "sqrt_fourth_root_log" as
-            `lift_weak_lines` makes them of it.
-        norm: after each convolution: "group", or "none" and biases instead.
-        stem: "conv" of 7 points, stride 2, and pooling by 2; or "patch" of 12 points,
-            stride 4, which is one matrix product.
-        head: between the two last layers: "linear", nothing; or "rms_relu", division
+        channels: of the input: "sqrt", the preprocessed pattern alone; or
+            "sqrt_fourth_root_log", those of `lift_weak_lines`.
+        norm: after each convolution: "group", or "none", with biases instead.
+        stem: "conv", 7 points with stride 2 and pooling by 2; or "patch", 12 points
+            with stride 4, which is one matrix product.
+        head: between the last two layers: "linear", nothing; or "rms_relu", division
             by the root mean square and a relu.
-        widths: channels of each stage; empty for twice as many in every stage.
+        widths: channels of each stage; empty to double them at every stage.
     """
 
     channels: str = "sqrt"
@@ -77,7 +77,7 @@ class ResNet(nn.Module):
         width: channels of the first stage.
         groups: groups of each group normalisation; divides width.
         dtype: type of the computation; parameters are always float32.
-        parts: what they are made of.
+        parts: choices of its parts.
     """
 
     stage_sizes: Sequence[int]
@@ -133,18 +133,18 @@ class ResNet(nn.Module):
 
 
 def _no_norm():
-    """In place of a norm: what it is given."""
+    """The identity, in place of a norm."""
     return lambda x: x
 
 
 def _conv_stem(x, channels, conv, norm):
-    """relu(convolution of 7 points), and the maximum of 3; a quarter of the points."""
+    """relu(convolution of 7 points), then the maximum of 3; keeps a quarter of points."""
     x = nn.relu(norm()(conv(channels, (7,), strides=(2,))(x)))
     return nn.max_pool(x, (3,), strides=(2,), padding="SAME")
 
 
 def _patch_stem(x, channels, conv, norm):
-    """relu(convolution of 12 points); a quarter of the points."""
+    """relu(convolution of 12 points); keeps a quarter of the points."""
     patch = conv(channels, (12,), strides=(4,), conv_general_dilated=patch_product)
     return nn.relu(norm()(patch(x)))
 
@@ -182,11 +182,11 @@ def resnet(
         width: channels of the first stage; 64 in the paper.
         groups: groups of each group normalisation; 32 in the paper.
         dtype: type of the computation, float32 or bfloat16.
-        parts: what it is made of.
+        parts: choices of its parts.
 
     Raises:
-        InputError: for an unknown size, widths of more or fewer stages, or groups that
-            do not divide a width.
+        InputError: an unknown size, not one width for each stage, or groups that do
+            not divide a width.
     """
     if size not in SIZES:
         raise InputError(

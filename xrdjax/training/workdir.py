@@ -39,14 +39,14 @@ def prepare_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
 def check_decay(
     old: ml_collections.ConfigDict, new: ml_collections.ConfigDict, step: int
 ) -> None:
-    """Refuses to move the fall of a learning rate of "stable_decay" that has begun.
+    """Refuses to move the decay of a "stable_decay" learning rate once it has begun.
 
     Args:
         old, new: configurations of one run.
         step: of its newest checkpoint.
 
     Raises:
-        InputError: names the steps.
+        InputError: it has begun; names the steps.
     """
     if new.optimizer.schedule != "stable_decay":
         return
