@@ -1,4 +1,4 @@
-"""Reads the checkpoints of a run, and tells complete ones from damaged ones.
+"""Reads the checkpoints of a run, and only complete ones.
 
 Orbax reads some damaged files without complaint, so each checkpoint is compared with
 the checksum that was taken when it was written; one without a checksum was never
@@ -31,11 +31,11 @@ CHOICES = ("newest", "best")
 
 @dataclass(frozen=True)
 class _Found:
-    """The first complete checkpoint in order of preference, and the damaged before it.
+    """The first complete checkpoint in order of preference.
 
     Attributes:
-        step: its step; 0 when there is none.
-        damaged: steps that were passed over.
+        step: its step; 0 if there is none.
+        damaged: steps of the damaged checkpoints that precede it.
     """
 
     step: int
@@ -122,12 +122,12 @@ def restore(
         targets: pytrees like those to read, by name: arrays, or
             `jax.ShapeDtypeStruct` with a sharding.
         checkpoint: "newest", or "best" by validation accuracy.
-        remove_damaged: delete what is newer than the checkpoint that is read, as a
-            run must that is to write these steps again.
+        remove_damaged: delete what is newer than the checkpoint that is read; a run
+            that will write these steps again must do so.
 
     Returns:
-        Step and pytrees, or None if there is no checkpoint at all. A damaged
-        checkpoint is passed over with a warning that names it.
+        Step and pytrees, or None if there is no checkpoint at all. Each damaged
+        checkpoint that is passed over is named in a warning.
 
     Raises:
         InputError: there are checkpoints and all are damaged, or the best is asked for
