@@ -1,4 +1,4 @@
-"""The command that draws random crystals."""
+"""The command that samples synthetic crystals."""
 
 import os
 import subprocess
@@ -46,9 +46,9 @@ def crystals_in(folder) -> dict[str, gemmi.SmallStructure]:
 
 
 def test_crystals_of_one_group_have_that_group_to_gemmi_and_spglib(folder, capsys):
-    main(["--space-group=62", "--seed=3", "--out=new/drawn", *SMALL])
-    assert capsys.readouterr().out == f"{DRAWN} crystals written to new/drawn\n"
-    crystals = crystals_in(folder / "new" / "drawn")
+    main(["--space-group=62", "--seed=3", "--out=new/sampled", *SMALL])
+    assert capsys.readouterr().out == f"{DRAWN} crystals written to new/sampled\n"
+    crystals = crystals_in(folder / "new" / "sampled")
     assert list(crystals) == [f"crystal_{i:06d}_group_062" for i in range(DRAWN)]
     for name, small in crystals.items():
         assert small.spacegroup.number == 62
@@ -62,7 +62,7 @@ def test_crystals_of_one_group_have_that_group_to_gemmi_and_spglib(folder, capsy
     assert len({small.cell.a for small in crystals.values()}) == DRAWN
 
 
-def test_groups_are_drawn_by_frequency_without_a_wish(folder):
+def test_groups_are_sampled_by_frequency_by_default(folder):
     main(["--out=empty", *SMALL])
     crystals = crystals_in(folder / "empty")
     assert len(crystals) == DRAWN
@@ -82,6 +82,18 @@ def test_the_seed_decides_everything(folder):
     }
     assert texts["one"] == texts["same"]
     assert not set(texts["one"]) & set(texts["other"])
+
+
+def test_a_batch_that_is_not_full_is_cut_and_repeats_no_crystal(folder, monkeypatch):
+    monkeypatch.setattr(xrdjax.sample, "_BATCH", DRAWN)
+    main(["--out=empty", *SMALL, f"--count={DRAWN + 3}"])
+    names = sorted(path.name for path in (folder / "empty").iterdir())
+    numbers = [int(name.split("_")[1]) for name in names]
+    assert numbers == list(range(DRAWN + 3))
+    texts = {
+        path.read_text().split("loop_", 1)[1] for path in (folder / "empty").iterdir()
+    }
+    assert len(texts) == DRAWN + 3
 
 
 MISTAKES = {
@@ -126,7 +138,7 @@ def test_a_mistake_is_one_sentence_and_status_2(folder, capsys, mistake):
     assert sorted(folder.rglob("*")) == before, "nothing was written"
 
 
-def test_crystals_that_were_given_up_are_told(folder, capsys, monkeypatch):
+def test_crystals_that_exceed_the_limits_are_not_written(folder, capsys, monkeypatch):
     def give_up(*arguments):
         sites, counts = sample_crystals(*arguments)
         return sites, counts.replace(exhausted=np.int32(4))
@@ -136,7 +148,9 @@ def test_crystals_that_were_given_up_are_told(folder, capsys, monkeypatch):
         main(["--out=new", *SMALL])
     assert exit_.value.code == 2
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("error: 4 crystals could not be drawn in 200 tries: raise")
+    assert last.startswith(
+        "error: 4 of 32 crystals exceeded the limits in all 200 tries: raise"
+    )
     assert list((folder / "new").iterdir()) == []
 
 

@@ -145,9 +145,9 @@ def test_a_file_that_exists_is_not_touched(folder, capsys):
     ("option", "message"),
     [
         ("--crystals=missing.zip", "missing.zip does not exist"),
-        ("--out=nowhere/made.npz", "folder 'nowhere' of --out does not exist"),
+        ("--out=nowhere/made.npz", "the folder 'nowhere' does not exist"),
         ("--analyses=kept.zip", "--analyses is 'kept.zip': name a file .npz"),
-        ("--analyses=nowhere/kept.npz", "folder 'nowhere' of --analyses does not"),
+        ("--analyses=nowhere/kept.npz", "the folder 'nowhere' does not exist"),
         ("--held_out=20", "share of the structure types, from 0 to 1"),
         ("--held_out=1", "no space group has 2 crystals"),
         ("--min_crystals=0", "--min_crystals is 0: expected 1 or more"),

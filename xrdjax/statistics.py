@@ -2,11 +2,11 @@
 
     python -m xrdjax.statistics --crystals=cifs.zip --out=statistics.npz
 
-Whole structure types are held out; the same seed and share tell which (see
-`crystals.splits`). The bundled file was made so: see its provenance.
+Whole structure types are held out; seed and share determine which (see `known.splits`).
+The provenance of the bundled file states the command that it was made with.
 
-`--analyses=FILE.npz` keeps the analysed crystals too: that file can be given for the
-CIFs from then on, here and wherever crystals are asked for, and is read in seconds.
+`--analyses=FILE.npz` keeps the analysed crystals too. That file can be given instead of
+the CIFs from then on, here and wherever crystals are asked for, and is read in seconds.
 """
 
 import argparse
@@ -16,24 +16,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from xrdjax.crystals.cif import Failure
-from xrdjax.crystals.structure_types import Analysis
 from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.files import require_writable
 from xrdjax.known.collection import known_crystals
 from xrdjax.known.file import save_analyses
-from xrdjax.known.splits import KINDS, Split, members, split_by_hash
+from xrdjax.known.fitting import fit_statistics, summary
+from xrdjax.known.splits import KINDS, Split, split_by_hash
 from xrdjax.prior.file import save_statistics
-from xrdjax.prior.fit import compute_statistics, eligible_crystals
-from xrdjax.prior.tables import Statistics
-from xrdjax.symmetry.space_groups import space_group
+
+_MOST_FAILURES = 20  # that are listed by name
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m xrdjax.statistics",
-        description="Statistics of known crystals, to draw random ones from.",
+        description="Statistics of known crystals, to sample synthetic ones from.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
@@ -59,20 +57,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Finds what is wrong before the long work begins."""
-    for flag in ("out", "analyses"):
-        if not (name := getattr(args, flag)):
-            continue
-        path = Path(name)
-        if path.exists() and not args.overwrite:
-            raise InputError(
-                f"{name!r} exists already: give another --{flag}, or --overwrite"
-            )
-        if not path.parent.is_dir():
-            raise InputError(
-                f"the folder {str(path.parent)!r} of --{flag} does not exist: make it "
-                "first"
-            )
+    """Refuses what could not work, before the long work begins."""
+    for name in (args.out, args.analyses):
+        if name:
+            require_writable(name, overwrite=args.overwrite)
     if args.analyses and Path(args.analyses).resolve() == Path(args.out).resolve():
         raise InputError(f"--out and --analyses are both {args.out!r}: name two files")
     if args.analyses and Path(args.analyses).suffix != ".npz":
@@ -87,7 +75,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _command(args: argparse.Namespace) -> str:
-    """The command that makes the file again, with file names instead of paths."""
+    """The command that makes the file again, with names of files in place of paths."""
     names = ("held_out", "split", "seed", "min_crystals", "symprec")
     options = [f"--{name}={getattr(args, name)}" for name in names]
     return " ".join(
@@ -96,8 +84,8 @@ def _command(args: argparse.Namespace) -> str:
     )
 
 
-def _provenance(args: argparse.Namespace, counts: dict) -> dict:
-    """What a user of the file must know: source, terms, split, counts, versions."""
+def _provenance(args: argparse.Namespace, counts: dict[str, Any]) -> dict[str, Any]:
+    """What users of the file must know: source, terms, split, counts, versions."""
     return {
         "source": args.source,
         "license": args.license,
@@ -119,101 +107,34 @@ def _provenance(args: argparse.Namespace, counts: dict) -> dict:
     }
 
 
-def _count(analyses: Sequence[Analysis]) -> dict[str, int]:
-    """Crystals, structure types and space groups on one side of the split."""
-    return {
-        "crystals": len(analyses),
-        "types": len({a.type_key for a in analyses}),
-        "groups": len({a.space_group for a in analyses}),
-    }
-
-
-def _print_failures(kind: str, failures: Sequence[Failure], shown: int = 20) -> None:
-    for failure in failures[:shown]:
+def _print_failures(kind: str, failures: Sequence[Failure]) -> None:
+    for failure in failures[:_MOST_FAILURES]:
         print(f"{kind}: {failure.name}: {failure.reason}")
-    if len(failures) > shown:
-        print(f"{kind}: and {len(failures) - shown} more")
+    if len(failures) > _MOST_FAILURES:
+        print(f"{kind}: and {len(failures) - _MOST_FAILURES} more")
 
 
-def _print_summary(
-    counts: dict, statistics: Statistics, kept: Sequence[Analysis]
-) -> None:
-    """What went in, what was left out, and what the statistics look like."""
-    print(f"\n{'':24}{'crystals':>10}{'types':>10}{'groups':>10}")
-    for side in ("all", "statistics", "held out"):
-        print(f"{side:24}" + "".join(f"{n:10,}" for n in counts[side].values()))
-    print(
-        f"types with the two hands of a crystal counted apart: "
-        f"{counts['types, hands apart']:,}"
-    )
-    print("\nleft out of the statistics")
-    for reason, count in counts["left out"].items():
-        print(f"  {reason:40}{count:10,}")
-    print(
-        f"\n{len(statistics.space_groups)} space groups are kept, "
-        f"with {len(kept):,} crystals"
-    )
-    print(f"{'group':14}{'crystals':>10}{'share':>10}")
-    crystals = np.diff(np.asarray(statistics.group_ranges))[:, 0]
-    for k in np.argsort(-crystals, kind="stable")[:10]:
-        number = int(statistics.space_groups[k])
-        name = f"{number} {space_group(number).hermann_mauguin}"
-        print(f"{name:14}{crystals[k]:10,}{statistics.frequencies[k]:10.2%}")
-    sites = [a.sites[-1] + 1 for a in kept]
-    elements = [len(set(a.standard.elements.tolist())) for a in kept]
-    volumes = [a.standard.volume for a in kept]
-    ordered = [a.standard.is_ordered for a in kept]
-    print(f"\nsites in the asymmetric unit, mean    {np.mean(sites):10.2f}")
-    print(f"elements, mean                        {np.mean(elements):10.2f}")
-    print(f"volume of the cell, median            {np.median(volumes):10.1f} A^3")
-    packing = np.median(statistics.packing_factors)
-    print(f"volume / atomic volumes, median       {packing:10.2f}")
-    print(f"ordered crystals                      {np.mean(ordered):10.1%}")
+def _make(args: argparse.Namespace) -> None:
+    """Reads, analyses, splits, counts, writes, and prints what came of it."""
+    _check(args)
+    print(f"reading {args.crystals} and searching for symmetry")
+    known = known_crystals(args.crystals, args.symprec, args.processes, progress=True)
+    if args.analyses:
+        save_analyses(args.analyses, known, overwrite=args.overwrite)
+    _print_failures("unreadable", known.unreadable)
+    _print_failures("without symmetry", known.without_symmetry)
+    split = Split(args.held_out, args.seed, args.split)
+    fit = fit_statistics(known, split, args.min_crystals)
+    provenance = _provenance(args, fit.counts)
+    save_statistics(args.out, fit.statistics, provenance, overwrite=args.overwrite)
+    print(f"\n{summary(fit)}\n\nwritten to {args.out}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Reads, analyses, splits, counts, writes, and prints a summary."""
+    """Makes a file of statistics."""
     args = _parser().parse_args(argv)
     with exit_on_input_error():
-        _check(args)
-        print(f"reading {args.crystals} and searching for symmetry")
-        known = known_crystals(
-            args.crystals, args.symprec, args.processes, progress=True
-        )
-        if args.analyses:
-            save_analyses(args.analyses, known, overwrite=args.overwrite)
-        analyses = known.analyses
-        _print_failures("unreadable", known.unreadable)
-        _print_failures("without symmetry", known.without_symmetry)
-        held_out = members(
-            analyses, Split(args.held_out, args.seed, args.split), "held_out"
-        )
-        sides = {
-            "all": analyses,
-            "statistics": [
-                a for a, out in zip(analyses, held_out, strict=True) if not out
-            ],
-            "held out": [a for a, out in zip(analyses, held_out, strict=True) if out],
-        }
-        statistics = compute_statistics(sides["statistics"], args.min_crystals)
-        eligible = eligible_crystals(sides["statistics"], args.min_crystals)
-        counts: dict[str, Any] = {
-            side: _count(members) for side, members in sides.items()
-        }
-        counts["types, hands apart"] = len(
-            {(a.space_group, a.type_key) for a in analyses}
-        )
-        counts["left out"] = {
-            "unreadable": len(known.unreadable),
-            "without symmetry": len(known.without_symmetry),
-        } | eligible.left_out
-        counts["groups kept"] = len(statistics.space_groups)
-        counts["crystals kept"] = len(eligible.analyses)
-        save_statistics(
-            args.out, statistics, _provenance(args, counts), overwrite=args.overwrite
-        )
-        _print_summary(counts, statistics, eligible.analyses)
-        print(f"\nwritten to {args.out}")
+        _make(args)
 
 
 if __name__ == "__main__":
