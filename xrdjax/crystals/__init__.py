@@ -1,1 +1,1 @@
-"""Crystals: tables, files, statistics and sampling."""
+"""Crystals: elements, lattices, atoms, CIFs, textbook crystals, structure types."""

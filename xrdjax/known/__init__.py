@@ -1,1 +1,1 @@
-"""Known crystals: reading collections, splitting, selecting, varying them."""
+"""Known crystals: collections, their analyses, splits, selection and variations."""

@@ -86,7 +86,7 @@ def _reason(split: Split | None, part: str) -> str:
     }[part]
 
 
-_REASONS = ("outside_the_limits", "outside_the_trained_groups")
+_TOO_LARGE, _UNTRAINED = "outside_the_limits", "outside_the_trained_groups"
 
 
 def _left_out_because(
@@ -103,9 +103,9 @@ def _left_out_because(
         or analysis.sites[-1] >= max_sites
         or max(standard.unit_cell[:3]) > max_edge
     ):
-        return _REASONS[0]
+        return _TOO_LARGE
     if analysis.space_group not in row_of:
-        return _REASONS[1]
+        return _UNTRAINED
     return None
 
 
@@ -163,7 +163,10 @@ def select_crystals(
             "found": len(analyses) + len(failures),
             "unreadable": len(crystals.unreadable),
             "without_symmetry": len(crystals.without_symmetry),
-            **{reason: reasons.count(reason) for reason in (other_part, *_REASONS)},
+            **{
+                reason: reasons.count(reason)
+                for reason in (other_part, _TOO_LARGE, _UNTRAINED)
+            },
             "evaluated": len(taken),
         },
         failures=failures,

@@ -1,1 +1,1 @@
-"""Numerical building blocks: safe functions, phases, uneven work in blocks."""
+"""Building blocks: safe functions, phases, chunks of uneven work, several processes."""

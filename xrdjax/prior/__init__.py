@@ -1,1 +1,1 @@
-"""Random crystals: statistics of known ones, sampling, symmetry check."""
+"""Synthetic crystals: statistics of known ones, sampling, symmetry check."""
