@@ -153,6 +153,7 @@ def test_a_file_that_exists_is_not_touched(folder, capsys):
         ("--min_crystals=0", "--min_crystals is 0: expected 1 or more"),
         ("--min_crystals=18", "smaller min_crystals"),
         ("--symprec=0", "--symprec is 0.0: expected a length above 0"),
+        ("--symprec=inf", "--symprec is inf: expected a length above 0"),
         ("--symprec=nan", "--symprec is nan: expected a length above 0"),
         ("--processes=0", "--processes is 0: expected 1 or more"),
         ("--seeds=3", "unrecognized arguments: --seeds=3"),

@@ -1,8 +1,8 @@
-"""How good a trained network is, on synthetic crystals and on known ones.
+"""Evaluates a trained network on synthetic and on known crystals.
 
     python -m xrdjax.evaluate --workdir=DIR --crystals=PATH
 
-writes report.json, report.md and figures; --pretrained, in place of --workdir, takes
+Writes report.json, report.md and figures. --pretrained, in place of --workdir, takes
 the bundled network.
 """
 
@@ -18,17 +18,18 @@ from xrdjax.run import add_checkpoint_flag, add_network_flags
 
 def _whole_number(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number, 0 or above")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a whole number, 0 or more"
+        )
     return int(text)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Evaluates a run as the command line says."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m xrdjax.evaluate",
-        description="Measures a trained network on synthetic and on known crystals.",
+        description="Accuracy of a trained network on synthetic and on known crystals.",
         epilog="Held out are the structure types that the run's statistics were not "
-        "made from; their file names the fraction and the seed.",
+        "made from; the file of statistics states the fraction and the seed.",
     )
     add_network_flags(parser)
     parser.add_argument(
@@ -41,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--split",
         choices=SPLITS,
-        help="which of these crystals; held_out are those for validation and for the "
-        "test (default: held_out, if the statistics hold out structure types; test "
-        "for the best checkpoint, if known crystals chose it)",
+        help="which of these crystals; held_out are those for validation and those for "
+        "the test (default: held_out if the statistics hold out structure types, but "
+        "test for the best checkpoint if known crystals chose it)",
     )
     parser.add_argument(
         "--synthetic",
@@ -53,13 +54,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        help="JSON file for the report; a page and figures go beside it (default: "
-        "report.json in the work directory; in the current one with --pretrained)",
+        help="JSON file for the report; a page and figures are written beside it "
+        "(default: report.json in the work directory, or in the current one with "
+        "--pretrained)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier report"
     )
-    given = vars(parser.parse_args(arguments))
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Evaluates a network and prints a summary of its report."""
+    given = vars(_parser().parse_args(arguments))
     with exit_on_input_error():
         evaluate_run(Request(**given))
 

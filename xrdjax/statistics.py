@@ -10,6 +10,7 @@ the CIFs from then on, here and wherever crystals are asked for, and is read in 
 """
 
 import argparse
+import math
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -67,7 +68,7 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"--analyses is {args.analyses!r}: name a file .npz")
     if args.min_crystals < 1:
         raise InputError(f"--min_crystals is {args.min_crystals}: expected 1 or more")
-    if not args.symprec > 0:
+    if not 0 < args.symprec < math.inf:
         raise InputError(f"--symprec is {args.symprec}: expected a length above 0")
     if args.processes is not None and args.processes < 1:
         raise InputError(f"--processes is {args.processes}: expected 1 or more")

@@ -3,7 +3,7 @@ import pytest
 from five_peaks import TWO_THETA, peaks
 
 from xrdjax.errors import InputError
-from xrdjax.measured.resampling import resample
+from xrdjax.measured.resampling import measured_share, resample
 
 
 def test_resampling_on_its_own_grid_only_divides_by_the_maximum():
@@ -47,6 +47,20 @@ def test_too_little_of_the_grid_is_refused():
     kept = TWO_THETA < 40
     with pytest.raises(InputError, match="at least half"):
         resample(TWO_THETA[kept], peaks(TWO_THETA)[kept], TWO_THETA)
+
+
+def test_the_share_that_was_measured_is_of_degrees_whatever_the_points():
+    for grid in (TWO_THETA, np.geomspace(5, 90, 100)):
+        for first, last, share in (
+            (22, 90, 0.8),
+            (0, 180, 1),
+            (0, 22, 0.2),
+            (91, 99, 0),
+        ):
+            measured = np.array([first, last], float)
+            assert measured_share(measured, grid) == pytest.approx(share)
+    kept = TWO_THETA > 30  # most of the points, but not of the degrees, are below
+    resample(TWO_THETA[kept], peaks(TWO_THETA)[kept], np.geomspace(5, 90, 100))
 
 
 def test_a_pattern_that_is_zero_on_the_grid_is_refused():

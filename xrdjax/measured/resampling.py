@@ -6,7 +6,7 @@ from jaxtyping import Float
 from xrdjax.errors import InputError
 from xrdjax.measured.background import estimate_background
 
-# Share of the grid that must have been measured.
+# Share of the grid's range that must have been measured.
 _LEAST_MEASURED = 0.5
 # Height of the highest peak above the background, of the maximum; less is rounding.
 _LEAST_HEIGHT = 1e-6
@@ -33,7 +33,7 @@ def resample(
         InputError: less than half of the grid was measured, or nothing is left there.
     """
     inside = (grid_deg >= two_theta[0]) & (grid_deg <= two_theta[-1])
-    if inside.mean() < _LEAST_MEASURED:
+    if measured_share(two_theta, grid_deg) < _LEAST_MEASURED:
         raise InputError(
             f"the pattern was measured from {two_theta[0]:g} to {two_theta[-1]:g} "
             f"degrees, expected at least half of {grid_deg[0]:g} to {grid_deg[-1]:g} "
@@ -47,15 +47,28 @@ def resample(
             "degrees: check its columns"
         )
     if subtract_background:
-        angles = grid_deg[inside]
-        # the background is estimated on even steps, whatever those of the grid are
-        even = np.linspace(angles[0], angles[-1], len(angles))
-        background = estimate_background(even, np.interp(even, angles, measured))
-        background = np.interp(angles, even, background)
-        values[inside] = np.maximum(measured - background, 0.0)
-        if values.max() < _LEAST_HEIGHT * measured.max():
-            raise InputError(
-                "the pattern is nothing but background, expected peaks: check its "
-                "columns, or keep the background"
-            )
+        values[inside] = _without_background(grid_deg[inside], measured)
     return (values / values.max()).astype(np.float32)
+
+
+def _without_background(
+    angles: Float[np.ndarray, " R"], intensity: Float[np.ndarray, " R"]
+) -> Float[np.ndarray, " R"]:
+    """Intensity above the background, which is estimated on even steps."""
+    even = np.linspace(angles[0], angles[-1], len(angles))
+    background = estimate_background(even, np.interp(even, angles, intensity))
+    above = np.maximum(intensity - np.interp(angles, even, background), 0.0)
+    if above.max() < _LEAST_HEIGHT * intensity.max():
+        raise InputError(
+            "the pattern is nothing but background, expected peaks: check its columns, "
+            "or keep the background"
+        )
+    return above
+
+
+def measured_share(
+    two_theta: Float[np.ndarray, " R"], grid_deg: Float[np.ndarray, " T"]
+) -> float:
+    """Share of the grid's range of 2 theta, in degrees, that was measured."""
+    first, last = max(two_theta[0], grid_deg[0]), min(two_theta[-1], grid_deg[-1])
+    return max(0.0, float((last - first) / (grid_deg[-1] - grid_deg[0])))
