@@ -7,13 +7,14 @@ import sys
 
 import numpy as np
 import pytest
+from oracles import powder
 from repository import ROOT
 
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import write_cif
 from xrdjax.crystals.crystal import to_crystal
 from xrdjax.crystals.textbook import gallery
-from xrdjax.diffraction.powder import powder_lines, powder_pattern
+from xrdjax.diffraction.powder import powder_lines
 from xrdjax.instrument.grid import TwoThetaGrid
 from xrdjax.simulate import main
 
@@ -60,12 +61,20 @@ def pattern_in(path) -> np.ndarray:
     return np.loadtxt(path)
 
 
+def sum_of_lines(displacements: float) -> np.ndarray:
+    """The pattern of `HOT` in float64, its B multiplied by a factor."""
+    atoms = powder.atoms_of(
+        HOT.lattice, HOT.positions, HOT.elements, b_iso=displacements * HOT.b_iso
+    )
+    lines = powder.powder_lines(atoms, two_theta_range_deg=(20, 60))
+    return powder.powder_profile(lines, 50, GRID.two_theta_deg)
+
+
 def test_pattern_is_two_columns_of_angle_and_intensity(folder, capsys):
     main(["--crystal=hot.cif", "--out=pattern.xy", *RANGE])
     angles, intensities = pattern_in("pattern.xy").T
     np.testing.assert_allclose(angles, GRID.two_theta_deg, atol=1e-4)
-    expected = powder_pattern(to_crystal(HOT), grid=GRID)
-    np.testing.assert_allclose(intensities, expected, atol=3e-5)
+    np.testing.assert_allclose(intensities, sum_of_lines(0), atol=1e-3)
     printed = capsys.readouterr().out
     assert printed.startswith("hot.cif: ClCs, space group 221, a 4.1200, b 4.1200,")
     assert printed.count("\n") == 1
@@ -101,12 +110,11 @@ def test_reflections_are_the_lines_by_angle_with_the_strongest_at_100(folder):
 def test_displacements_count_where_they_are_asked_for(folder):
     main(["--crystal=hot.cif", "--out=cold.xy", *RANGE])
     main(["--crystal=hot.cif", "--out=hot.xy", "--displacements", *RANGE])
-    expected = powder_pattern(to_crystal(HOT, displacements=True), grid=GRID)
-    np.testing.assert_allclose(pattern_in("hot.xy")[:, 1], expected, atol=3e-5)
+    np.testing.assert_allclose(pattern_in("hot.xy")[:, 1], sum_of_lines(1), atol=1e-3)
     assert np.abs(pattern_in("hot.xy") - pattern_in("cold.xy")).max() > 0.01
 
 
-def test_a_gallery_crystal_is_found_by_name_and_drawn(folder, capsys):
+def test_a_gallery_crystal_is_found_by_name_and_plotted(folder, capsys):
     main(["--crystal=halite", "--figure=pattern.png", *RANGE])
     assert (folder / "pattern.png").read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().out.startswith("halite: ClNa, space group 225,")
