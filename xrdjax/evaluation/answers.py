@@ -87,9 +87,12 @@ def _classify_all(
         )
         labels.append(batch.labels.astype(np.int32))
         _keep_examples(examples, batch)
+    answers = Answers(np.concatenate(probabilities), np.concatenate(labels), examples)
+    if count == 0:
+        return answers
     return Answers(
-        gather_shares(np.concatenate(probabilities), count, unit),
-        gather_shares(np.concatenate(labels), count, unit),
+        gather_shares(answers.probabilities, count, unit),
+        gather_shares(answers.labels, count, unit),
         examples,
     )
 
