@@ -18,7 +18,7 @@ crystals and variations of known ones:
     python -m xrdjax.main --config=configs/resnet.py:cpu --config.crystals=PATH \
         --workdir=runs/cpu
 
-:cpu, 54,000 steps on one core of an AMD EPYC (recipe on top of commit 8d3764c, 112 min):
+:cpu, 54,000 steps on one core of an AMD EPYC (this recipe on the code of 8d3764c, 112 min):
 80.0 % on synthetic crystals, 73.7 % on held-out structure types. `:bundled` is the network
 that was bundled before: 20,000 steps on two cores (commit 36b0ee9, 67 min), 66.7 % and
 62.7 %.

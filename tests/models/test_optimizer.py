@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from peaks import adam
 
-from xrdjax.models.optimizer import make_optimizer
 from xrdjax.models.parameters import init_params
 from xrdjax.models.resnet import ResNet
 
@@ -20,21 +20,8 @@ def standard_promotion():
         yield
 
 
-ADAM = {
-    "kind": "adam",
-    "learning_rate": RATE,
-    "schedule": "halve",
-    "halve_every_steps": 1000,
-    "warmup_steps": 0,
-    "b1": 0.9,
-    "b2": 0.999,
-    "eps": 1e-7,
-    "steps": 1000,
-}
-
-
 def _optimizer(**changes):
-    return make_optimizer(**(ADAM | changes))
+    return adam(**({"learning_rate": RATE} | changes))
 
 
 def _rates(count, **changes):

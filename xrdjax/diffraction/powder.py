@@ -11,6 +11,7 @@ from flax import struct
 from jaxtyping import Array, Float, Int
 
 from xrdjax.crystals.crystal import Crystal
+from xrdjax.crystals.elements import SYMBOLS
 from xrdjax.diffraction.capacity import Capacity
 from xrdjax.diffraction.intensities import lorentz_polarization
 from xrdjax.diffraction.kernel import (
@@ -108,7 +109,7 @@ def _capacity(
     """Buffers that suffice for one crystal."""
     return Capacity(
         max_reflections or _room(crystal, instrument, grid),
-        max_elements=min(len(crystal.elements), 98),
+        max_elements=min(len(crystal.elements), len(SYMBOLS) - 1),
     )
 
 
