@@ -3,7 +3,7 @@
     python -m xrdjax.main --config=configs/park_cnn.py --workdir=runs/park
 
 trains the large one; `configs/park_cnn.py:small` or `:medium` chooses another size, and
-`:quick` takes the grid, the batch size and the number of steps of
+`:quick` takes the number of points, the batch size and the steps of
 configs/resnet.py:quick. Everything but the network and its optimizer is as in
 configs/resnet.py, which describes each value.
 """
@@ -30,7 +30,10 @@ def get_config(arg: str = "large") -> ml_collections.ConfigDict:
             f"configs/park_cnn.py has no variant {arg!r}: choose {', '.join(SIZES)} "
             "or quick"
         )
-    config = _RESNET["get_config"]("quick" if arg == "quick" else "10").unlock()
+    paper = _RESNET["get_config"]("10")
+    config = (_RESNET["get_config"]("quick") if arg == "quick" else paper).unlock()
+    config.spacing = paper.spacing
+    config.model = paper.model.copy_and_resolve_references().unlock()
     size = "small" if arg == "quick" else arg
     with config.ignore_type():
         config.model.size = size  # small, medium or large

@@ -7,6 +7,7 @@ import pytest
 from repository import ROOT
 from tiny_run import tiny_config
 
+from xrdjax.build import make_model
 from xrdjax.config import (
     check_config,
     check_same_run,
@@ -206,6 +207,7 @@ def test_every_variant_of_a_configuration_is_sound_and_locked(name, arguments):
     for argument in arguments:
         config = get_config(argument)
         check_config(config)
+        make_model(config, outputs=3)
         assert config.is_locked
         assert argument in ("quick", "bundled", "cpu", str(config.model.size))
     with pytest.raises(InputError, match=f"configs/{name}.py has no variant '11'"):
