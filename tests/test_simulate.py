@@ -179,7 +179,10 @@ MISTAKES = {
     "a step of too many points": (["--step=1e-6"], "asks for 40000000 points"),
     "a step that does not fit": (["--step=0.07"], "--step 0.07 does not divide"),
     "a step beyond the range": (["--step=100"], "--step 100 does not divide"),
-    "a crystallite of nothing": (["--crystallite_size=0"], "sizes run from 0.0 to 0.0"),
+    "a crystallite of nothing": (
+        ["--crystallite_size=0"],
+        "size (nm) runs from 0.0 to 0.0",
+    ),
     "an output that exists": (["--out=taken.xy"], "'taken.xy' exists already"),
     "an output in no folder": (["--out=no/p.xy"], "the folder 'no' does not exist"),
     "an output below a file": (

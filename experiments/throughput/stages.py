@@ -19,7 +19,7 @@ from experiments.throughput.stopwatch import Timing, measure, peak_resident_mib,
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.devices import AXIS, global_mesh, per_device
 from xrdjax.diffraction.capacity import simulation_cost
-from xrdjax.diffraction.kernel import pattern_of_combs, s_range_of
+from xrdjax.diffraction.peaks import pattern_of_combs, s_range_of
 from xrdjax.diffraction.reflections import find_reflections
 from xrdjax.instrument.instrument import Instrument
 from xrdjax.instrument.specimen import Specimen
@@ -134,7 +134,7 @@ def profile(
     def stage(chunk):
         return jax.vmap(
             lambda comb, instrument, specimen: pattern_of_combs(
-                (comb,), instrument, specimen, source.measurement.peaks
+                (comb,), instrument, specimen, source.measurement.peaks, None
             )
         )(*chunk)
 

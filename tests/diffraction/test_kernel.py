@@ -27,14 +27,14 @@ from xrdjax.instrument.instrument import (
     make_instrument,
 )
 from xrdjax.instrument.measurement import peaks_for
-from xrdjax.instrument.specimen import Specimen, SpecimenRanges, make_specimen
+from xrdjax.instrument.specimen import SpecimenRanges, make_specimen
 from xrdjax.symmetry.space_groups import symmetry
 
 CU, MO = 1.5406, 0.7093
 GRID = TwoThetaGrid(10.0, 60.0, 1001)
 PEAKS = peaks_for(
     GRID,
-    InstrumentRanges((MO, CU), (1, 1), gaussian_deg=(0.0, 0.2)),
+    InstrumentRanges((MO, CU), (1, 1), gaussian_deg=(0.0, 0.2), zero_deg=(0.0, 0.2)),
     SpecimenRanges((20.0, 100.0)),
 )
 CAPACITY = Capacity(max_reflections=7000, max_elements=4)
@@ -68,7 +68,8 @@ def simulate(
 ):
     """Patterns of four crystals, all by one instrument."""
     instrument = instrument or make_instrument((CU,))
-    specimens = Specimen(np.asarray(sizes_nm, np.float32), np.zeros(4, np.float32))
+    specimens = jax.tree.map(lambda x: np.repeat(x[None], 4, 0), make_specimen())
+    specimens = specimens.replace(size_nm=np.asarray(sizes_nm, np.float32))
     patterns, overflow = _jitted(
         crystals, stack(*[instrument] * 4), specimens, PEAKS, reverse
     )
@@ -163,7 +164,8 @@ def test_a_shifted_instrument_shows_the_same_lines_elsewhere():
     chunk = named("copper", "quartz", "rutile", "iron")
     plain, _ = simulate(chunk)
     steps = 4  # of 0.05 degrees
-    shifted, _ = simulate(chunk, make_instrument((CU,), zero_deg=0.05 * steps))
+    shifted, overflow = simulate(chunk, make_instrument((CU,), zero_deg=0.05 * steps))
+    assert not overflow.any()
     inside = slice(40, -40)  # of lines at the ends, tails may come in or go
     moved = np.roll(shifted, -steps, axis=1)[:, inside]
     np.testing.assert_allclose(moved, plain[:, inside], rtol=0, atol=2e-3)

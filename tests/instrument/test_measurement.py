@@ -88,15 +88,15 @@ def test_one_program_samples_from_equal_ranges():
     [
         (lambda: make_instrument((0.0,)), "the wavelength is 0.0 angstrom: expected a"),
         (lambda: make_instrument((np.nan,)), "the wavelength is nan angstrom"),
-        (lambda: make_instrument((1.5, 1.4), (1.0,)), "expected one nonnegative num"),
-        (lambda: make_instrument((1.5, 1.4), (1.0, -1.0)), "expected one nonnegative"),
+        (lambda: make_instrument((1.5, 1.4), (1.0,)), "expected one for each of the 2"),
+        (lambda: make_instrument((1.5, 1.4), (1.0, -1.0)), "runs from -1.0 to -1.0"),
         (lambda: make_instrument(gaussian_deg=-0.1), "gaussian_deg runs from -0.1"),
         (lambda: make_instrument(zero_deg=np.inf), "zero_deg runs from inf to inf"),
         (lambda: InstrumentRanges(zero_deg=(0.1, -0.1)), "the smaller one first"),
-        (lambda: make_specimen(-5.0), "crystallite sizes run from -5.0 to -5.0 nm"),
-        (lambda: make_specimen(b_iso=-1.0), "displacement factors run from -1.0"),
-        (lambda: SpecimenRanges((50.0, 20.0)), "sizes run from 50.0 to 20.0 nm: exp"),
-        (lambda: SpecimenRanges((0.0, np.inf)), "crystallite sizes run from 0.0"),
+        (lambda: make_specimen(-5.0), "size .nm. runs from -5.0 to -5.0: exp"),
+        (lambda: make_specimen(b_iso=-1.0), "b_iso runs from -1.0 to -1.0"),
+        (lambda: SpecimenRanges((50.0, 20.0)), "runs from 50.0 to 20.0: expected two"),
+        (lambda: SpecimenRanges((0.0, np.inf)), "size .nm. runs from 0.0 to inf"),
     ],
 )
 def test_what_does_not_exist_is_refused(make, message):

@@ -6,11 +6,8 @@ the largest possible one. Reverse-mode differentiation needs loops of a fixed le
 instead; they run through all of the buffers, whose padding is inert.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
 from jax import lax
 from jaxtyping import Array, Float, Int
@@ -18,8 +15,15 @@ from jaxtyping import Array, Float, Int
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.lattices import inverse_spacing
 from xrdjax.diffraction.capacity import Capacity
-from xrdjax.diffraction.intensities import relative_height
 from xrdjax.diffraction.overflow import Overflow
+from xrdjax.diffraction.peaks import (
+    Peaks,
+    add_families,
+    no_lines,
+    pattern_of_combs,
+    s_range_of,
+    widths_of,
+)
 from xrdjax.diffraction.reflections import (
     Reflections,
     find_reflections,
@@ -31,15 +35,8 @@ from xrdjax.diffraction.structure_factors import (
     scatterers_of,
     sum_over_atoms,
 )
+from xrdjax.diffraction.texture import equivalent_axes, march_dollase
 from xrdjax.instrument.instrument import Instrument
-from xrdjax.instrument.profile import (
-    PeakGrid,
-    add_lines,
-    broaden,
-    normalise,
-    peak_sigma,
-)
-from xrdjax.instrument.shifts import largest_shift, shift_of_u
 from xrdjax.instrument.specimen import Specimen
 from xrdjax.ops.chunks import fill_in_blocks
 
@@ -66,25 +63,6 @@ class Families:
     squared: Float[Array, "*C H"]
 
 
-def s_range_of(
-    instrument: Instrument, u_range: Float[Array | np.ndarray, "2"]
-) -> Float[Array, "2"]:
-    """Smallest and largest 1/d that any emission line shows in a range, 1/angstrom.
-
-    Args:
-        instrument: wavelengths and shifts.
-        u_range: [2] of 2 sin(theta).
-    """
-    shift = largest_shift(instrument)
-    low, high = u_range[0] - shift, u_range[1] + shift
-    used = instrument.weights > 0
-    longest = jnp.max(jnp.where(used, instrument.wavelengths, 0.0))
-    shortest = jnp.min(jnp.where(used, instrument.wavelengths, jnp.inf))
-    return jnp.stack(
-        [jnp.maximum(low, 0.0) / longest, jnp.minimum(high, 2.0) / shortest]
-    )
-
-
 def _families_in_block(
     start: Int[Array, ""],
     found: Reflections,
@@ -104,65 +82,6 @@ def _families_in_block(
         s=s,
         squared=real**2 + imaginary**2,
     )
-
-
-def add_families(
-    combs: tuple[Float[Array, " M"], ...],
-    strength: Float[Array, " H"],
-    s: Float[Array, " H"],
-    instrument: Instrument,
-    specimen: Specimen,
-    peaks: PeakGrid,
-) -> tuple[Float[Array, " M"], ...]:
-    """Adds the lines of families to the comb of each emission line.
-
-    A line's integrated intensity is its area, m |F|^2 LP exp(-2 B stol^2), and its
-    width in 2 theta grows as 1 / cos(theta); see `relative_height`.
-
-    Args:
-        combs: of each emission line, [M] on the grid of u.
-        strength: [H] m |F|^2; 0 on padding.
-        s: [H] 1/d, 1/angstrom; anything on padding.
-        instrument: emission lines and shifts.
-        specimen: its displacement factor counts.
-        peaks: the grid.
-    """
-    damped = strength * jnp.exp(-specimen.b_iso * s**2 / 2)
-    added = []
-    for comb, wavelength, weight in zip(
-        combs, instrument.wavelengths, instrument.weights, strict=True
-    ):
-        sine = s * wavelength / 2
-        real = (strength > 0) & (sine < 1)
-        sine = jnp.where(real, sine, 0.5)
-        shift = shift_of_u(instrument, sine, jnp.sqrt(1 - sine**2))
-        # without the barrier the CPU backend forms it again for every use of it
-        u = lax.optimization_barrier(s * wavelength + shift)
-        shown = real & (u >= peaks.u_range[0]) & (u <= peaks.u_range[1])
-        height = jnp.where(shown, weight * damped * relative_height(sine), 0.0)
-        added.append(add_lines(comb, u, height, peaks))
-    return tuple(added)
-
-
-def pattern_of_combs(
-    combs: tuple[Float[Array, " M"], ...],
-    instrument: Instrument,
-    specimen: Specimen,
-    peaks: PeakGrid,
-) -> tuple[Float[Array, " T"], Int[Array, ""]]:
-    """Pattern with maximum 1, and Overflow.WIDTH where the grid does not suit it."""
-    sigmas = [
-        peak_sigma(wavelength, specimen.size_nm, instrument.gaussian_deg)
-        for wavelength in instrument.wavelengths
-    ]
-    profiles = [
-        broaden(comb, sigma, peaks) for comb, sigma in zip(combs, sigmas, strict=True)
-    ]
-    sigma = jnp.stack(sigmas)
-    total = functools.reduce(jnp.add, profiles)
-    fits = (sigma >= peaks.sigma_range[0]) & (sigma <= peaks.sigma_range[1])
-    unfit = jnp.any(~fits & (instrument.weights > 0))
-    return normalise(total), jnp.where(unfit, Overflow.WIDTH, 0)
 
 
 @struct.dataclass
@@ -199,11 +118,27 @@ def _prepare(
     return _Chunk(found, atoms, reflection_blocks, atom_blocks, overflow)
 
 
+@struct.dataclass
+class _Texture:
+    """Axes [C, G, 3] of each crystal's texture, and the length of the loop over them."""
+
+    axes: Float[Array, "C G 3"]
+    rounds: Count
+
+
+def _texture(crystals: Crystal, specimens: Specimen, reverse: bool) -> _Texture:
+    axes = jax.vmap(equivalent_axes)(
+        jnp.asarray(specimens.axis), jnp.asarray(crystals.lattice), crystals.symmetry
+    )
+    rounds: Count = axes.shape[1] if reverse else jnp.max(crystals.symmetry.order)
+    return _Texture(axes, rounds)
+
+
 def simulate_chunk(
     crystals: Crystal,
     instruments: Instrument,
     specimens: Specimen,
-    peaks: PeakGrid,
+    peaks: Peaks,
     capacity: Capacity,
     reverse: bool = False,
 ) -> tuple[Float[Array, "C T"], Int[Array, " C"]]:
@@ -213,7 +148,7 @@ def simulate_chunk(
         crystals: with a leading axis C; atoms first, padding after.
         instruments: with a leading axis C.
         specimens: with a leading axis C.
-        peaks: from `peak_grid`.
+        peaks: from `peak_grid` or `pseudo_voigt_grid`.
         capacity: static sizes of the buffers.
         reverse: loops of a fixed length, for reverse-mode differentiation.
 
@@ -223,29 +158,50 @@ def simulate_chunk(
     """
     s_range = jax.vmap(lambda one: s_range_of(one, peaks.u_range))(instruments)
     chunk = _prepare(crystals, s_range, capacity, reverse)
+    textured = _texture(crystals, specimens, reverse) if peaks.effects.texture else None
+    widths = jax.vmap(
+        lambda instrument, specimen: widths_of(instrument, specimen, peaks)
+    )(instruments, specimens)
 
     def add_block(i, combs):
-        def add(combs, lattice, found, atoms, instrument, specimen):
+        def add(combs, crystal, found, atoms, instrument, specimen, widths, axes):
             families = _families_in_block(
-                i * _REFLECTIONS, found, lattice, atoms, chunk.atom_blocks
+                i * _REFLECTIONS, found, crystal.lattice, atoms, chunk.atom_blocks
             )
             strength = families.multiplicity * families.squared
+            if textured is not None:
+                strength *= march_dollase(
+                    families.miller,
+                    families.s,
+                    crystal.lattice,
+                    axes,
+                    specimen.march,
+                    crystal.symmetry.order,
+                    textured.rounds,
+                )
             return add_families(
-                combs, strength, families.s, instrument, specimen, peaks
+                combs, strength, families.s, instrument, specimen, peaks, widths
             )
 
         return jax.vmap(add)(
-            combs, crystals.lattice, chunk.found, chunk.atoms, instruments, specimens
+            combs,
+            crystals,
+            chunk.found,
+            chunk.atoms,
+            instruments,
+            specimens,
+            widths,
+            None if textured is None else textured.axes,
         )
 
-    count, lines = instruments.wavelengths.shape
-    combs = tuple(jnp.zeros((count, peaks.skew.shape[0])) for _ in range(lines))
+    count, emission_lines = instruments.wavelengths.shape
+    combs = no_lines(count, emission_lines, peaks)
     combs = lax.fori_loop(0, chunk.reflection_blocks, add_block, combs)
     patterns, unfit = jax.vmap(
-        lambda combs, instrument, specimen: pattern_of_combs(
-            combs, instrument, specimen, peaks
+        lambda combs, instrument, specimen, widths: pattern_of_combs(
+            combs, instrument, specimen, peaks, widths
         )
-    )(combs, instruments, specimens)
+    )(combs, instruments, specimens, widths)
     return patterns, chunk.overflow | unfit
 
 

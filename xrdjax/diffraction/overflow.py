@@ -1,10 +1,10 @@
-"""Why a crystal did not fit into the buffers of a compiled program."""
+"""Why a compiled program could not simulate a crystal completely."""
 
 import enum
 
 
 class Overflow(enum.IntFlag):
-    """Buffers that were too small; a pattern with any of them is not to be trusted.
+    """What a program had no room for; a pattern with any of them is not to be trusted.
 
     Compiled functions return it as int32, one bit a reason.
     """
@@ -13,6 +13,7 @@ class Overflow(enum.IntFlag):
     INDICES = 2
     ELEMENTS = 4
     WIDTH = 8
+    EFFECT = 16
 
     @property
     def hint(self) -> str:
@@ -29,4 +30,6 @@ _HINTS = {
     "max_elements",
     Overflow.WIDTH: "peaks narrower or wider than the grid was made for: widen the "
     "ranges of crystallite size, wavelength and instrumental width",
+    Overflow.EFFECT: "an effect of instrument or specimen that its grid of peaks leaves "
+    "out: make the grid by peaks_for from ranges that have it",
 }

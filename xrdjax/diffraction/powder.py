@@ -14,19 +14,24 @@ from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.elements import SYMBOLS
 from xrdjax.diffraction.capacity import Capacity
 from xrdjax.diffraction.intensities import lorentz_polarization
-from xrdjax.diffraction.kernel import (
+from xrdjax.diffraction.kernel import chunk_families, simulate_chunk
+from xrdjax.diffraction.overflow import Overflow
+from xrdjax.diffraction.peaks import (
+    Peaks,
     add_families,
-    chunk_families,
+    no_lines,
     pattern_of_combs,
     s_range_of,
-    simulate_chunk,
+    widths_of,
 )
-from xrdjax.diffraction.overflow import Overflow
 from xrdjax.diffraction.reflections import INDEX_LIMIT
 from xrdjax.errors import InputError
+from xrdjax.instrument.direct import direct_peaks
+from xrdjax.instrument.effects import Effects
 from xrdjax.instrument.grid import PAPER_GRID, TwoThetaGrid
 from xrdjax.instrument.instrument import Instrument, make_instrument
-from xrdjax.instrument.profile import PeakGrid, peak_grid, peak_sigma
+from xrdjax.instrument.profile import peak_grid, peak_sigma
+from xrdjax.instrument.shifts import largest_shift
 from xrdjax.instrument.specimen import Specimen, make_specimen
 from xrdjax.ops.safe import safe_sqrt
 
@@ -176,9 +181,7 @@ def powder_lines(
     return _lines(crystal, instrument, grid.u_limits, capacity, reverse)
 
 
-def _peaks_for(
-    grid: TwoThetaGrid, instrument: Instrument, specimen: Specimen
-) -> PeakGrid:
+def _peaks_for(grid: TwoThetaGrid, instrument: Instrument, specimen: Specimen) -> Peaks:
     """The grid that suits one concrete instrument and specimen."""
     if _is_traced(instrument, specimen):
         raise InputError(
@@ -186,15 +189,20 @@ def _peaks_for(
             "pass peaks, from peaks_for(grid, InstrumentRanges(...), "
             "SpecimenRanges(size_nm=(20, 100)))"
         )
+    effects = Effects(
+        shifts=bool(largest_shift(instrument) > 0),
+        texture=float(specimen.march) != 1,
+        axial=float(instrument.axial) != 0,
+    )
+    changing = (*np.asarray(instrument.caglioti), float(instrument.lorentzian_deg))
+    if any(changing) or float(specimen.strain) or float(specimen.lorentzian):
+        return direct_peaks(grid, effects)
     sigmas = [
-        float(
-            peak_sigma(
-                float(w), float(specimen.size_nm), float(instrument.gaussian_deg)
-            )
-        )
+        float(peak_sigma(float(w), float(specimen.size_nm), optics))
+        for optics in [float(instrument.gaussian_deg)]
         for w in np.asarray(instrument.wavelengths)
     ]
-    return peak_grid(grid, min(sigmas), max(sigmas))
+    return peak_grid(grid, min(sigmas), max(sigmas), effects)
 
 
 @functools.partial(jax.jit, static_argnames=("capacity", "reverse"))
@@ -202,7 +210,7 @@ def _pattern(
     crystal: Crystal,
     instrument: Instrument,
     specimen: Specimen,
-    peaks: PeakGrid,
+    peaks: Peaks,
     capacity: Capacity,
     reverse: bool,
 ) -> tuple[Float[Array, " T"], Int[Array, ""]]:
@@ -219,13 +227,13 @@ def powder_pattern(
     specimen: Specimen | None = None,
     grid: TwoThetaGrid = PAPER_GRID,
     *,
-    peaks: PeakGrid | None = None,
+    peaks: Peaks | None = None,
     max_reflections: int | None = None,
 ) -> Float[Array, " T"]:
     """Powder X-ray diffraction pattern of a crystal, divided by its maximum.
 
-    Every line inside the range is a Gaussian in 2 theta of the width of `peak_sigma`
-    and of area m |F|^2 LP. Differentiable in the crystal (see `powder_lines`), the
+    Every line inside the range has the area m |F|^2 LP and the profile of `peak_widths`:
+    a Gaussian in 2 theta by default, a pseudo-Voigt in general. Differentiable in the crystal (see `powder_lines`), the
     instrument and the specimen.
 
     Args:
@@ -259,12 +267,15 @@ def powder_pattern(
 
 @jax.jit
 def _pattern_of_lines(
-    lines: Lines, instrument: Instrument, specimen: Specimen, peaks: PeakGrid
+    lines: Lines, instrument: Instrument, specimen: Specimen, peaks: Peaks
 ) -> Float[Array, " T"]:
-    empty = jnp.zeros(peaks.skew.shape[0])
-    combs = (empty,) * len(instrument.wavelengths)
-    combs = add_families(combs, lines.strength, lines.s, instrument, specimen, peaks)
-    return pattern_of_combs(combs, instrument, specimen, peaks)[0]
+    empty = no_lines(1, len(instrument.wavelengths), peaks)
+    combs = jax.tree.map(lambda comb: comb[0], empty)
+    widths = widths_of(instrument, specimen, peaks)
+    combs = add_families(
+        combs, lines.strength, lines.s, instrument, specimen, peaks, widths
+    )
+    return pattern_of_combs(combs, instrument, specimen, peaks, widths)[0]
 
 
 def pattern_of_lines(
@@ -273,7 +284,7 @@ def pattern_of_lines(
     specimen: Specimen | None = None,
     grid: TwoThetaGrid = PAPER_GRID,
     *,
-    peaks: PeakGrid | None = None,
+    peaks: Peaks | None = None,
 ) -> Float[Array, " T"]:
     """Pattern of given lines, divided by its maximum; see `powder_pattern`.
 

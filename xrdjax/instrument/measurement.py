@@ -4,6 +4,9 @@ import jax
 from flax import struct
 from jaxtyping import Array, Key
 
+from xrdjax.instrument.direct import DirectPeaks
+from xrdjax.instrument.effects import Effects
+from xrdjax.instrument.exposure import ExposureRanges
 from xrdjax.instrument.grid import PAPER_GRID, TwoThetaGrid
 from xrdjax.instrument.instrument import (
     Instrument,
@@ -11,7 +14,12 @@ from xrdjax.instrument.instrument import (
     sample_instruments,
 )
 from xrdjax.instrument.profile import PeakGrid, peak_grid, peak_sigma
+from xrdjax.instrument.pseudo_voigt import PseudoVoigtGrid, pseudo_voigt_grid
+from xrdjax.instrument.ranges import is_always, spread_of
 from xrdjax.instrument.specimen import Specimen, SpecimenRanges, sample_specimens
+
+# How peaks are formed: Gaussians of one width in sin(theta), any, or one by one.
+Peaks = PeakGrid | PseudoVoigtGrid | DirectPeaks
 
 
 @struct.dataclass
@@ -23,12 +31,21 @@ class Measurement:
         grid: of 2 theta; static.
         instruments: ranges that `sample` takes instruments from; static.
         specimens: ranges that it takes specimens from; static.
+        exposures: ranges of how patterns are recorded; static.
     """
 
-    peaks: PeakGrid
+    peaks: Peaks
     grid: TwoThetaGrid = struct.field(pytree_node=False)
     instruments: InstrumentRanges = struct.field(pytree_node=False)
     specimens: SpecimenRanges = struct.field(pytree_node=False)
+    exposures: ExposureRanges = struct.field(
+        pytree_node=False, default=ExposureRanges()
+    )
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether patterns have a background, noise, a window or other phases."""
+        return not self.exposures.is_perfect
 
     @property
     def s_max(self) -> float:
@@ -46,25 +63,30 @@ class Measurement:
 
 def peaks_for(
     grid: TwoThetaGrid, instruments: InstrumentRanges, specimens: SpecimenRanges
-) -> PeakGrid:
+) -> Peaks:
     """The grid of peaks that suits every instrument and specimen of the ranges.
 
     Raises:
         InputError: the narrowest peaks would need too many nodes.
     """
-    narrowest = peak_sigma(
-        min(instruments.wavelengths), specimens.size_nm[1], instruments.gaussian_deg[0]
+    effects = Effects(
+        shifts=instruments.shifts,
+        texture=specimens.texture,
+        axial=not is_always(instruments.axial, 0.0),
     )
-    widest = peak_sigma(
-        max(instruments.wavelengths), specimens.size_nm[0], instruments.gaussian_deg[1]
-    )
-    return peak_grid(grid, float(narrowest), float(widest))
+    if not (instruments.is_uniform and specimens.is_uniform):
+        return pseudo_voigt_grid(grid, effects=effects)
+    sizes, optics = spread_of(specimens.size_nm), spread_of(instruments.gaussian_deg)
+    narrowest = peak_sigma(min(instruments.wavelengths), sizes.high, optics.low)
+    widest = peak_sigma(max(instruments.wavelengths), sizes.low, optics.high)
+    return peak_grid(grid, float(narrowest), float(widest), effects)
 
 
 def make_measurement(
     grid: TwoThetaGrid = PAPER_GRID,
     instruments: InstrumentRanges | None = None,
     specimens: SpecimenRanges | None = None,
+    exposures: ExposureRanges | None = None,
 ) -> Measurement:
     """A measurement with its grid of peaks; make it once, outside compiled functions.
 
@@ -72,11 +94,13 @@ def make_measurement(
         grid: of 2 theta; the paper's by default.
         instruments: ranges; the paper's one instrument by default.
         specimens: ranges; crystallites of 20 to 100 nm, as in the paper, by default.
+        exposures: ranges; no background, no noise, the whole grid by default.
 
     Raises:
         InputError: the narrowest peaks would need too many nodes.
     """
     instruments = instruments or InstrumentRanges()
     specimens = specimens or SpecimenRanges()
+    exposures = exposures or ExposureRanges()
     peaks = peaks_for(grid, instruments, specimens)
-    return Measurement(peaks, grid, instruments, specimens)
+    return Measurement(peaks, grid, instruments, specimens, exposures)

@@ -29,12 +29,12 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from xrdjax.errors import InputError
+from xrdjax.instrument.effects import ALL_EFFECTS, Effects
 from xrdjax.instrument.grid import TwoThetaGrid
-from xrdjax.instrument.instrument import Scalar
+from xrdjax.instrument.ranges import Scalar
+from xrdjax.instrument.widths import SCHERRER_K
 from xrdjax.ops.safe import safe_reciprocal
 
-# Scherrer's constant for the full width at half maximum of the integral form.
-SCHERRER_K = 0.9
 _FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 # Nodes of the grid of u per standard deviation of the narrowest peak, at least.
 # Six-point interpolation of a Gaussian is then wrong by 15/720 * 3.5 / 3.5^6 = 4e-5.
@@ -76,6 +76,7 @@ class PeakGrid:
         step: [] distance of nodes.
         u_range: [2] smallest and largest u that a line is shown at.
         sigma_range: [2] smallest and largest standard deviation that there is room for.
+        effects: that the program computes; static.
     """
 
     nodes: Int[Array | np.ndarray, " T"]
@@ -85,6 +86,7 @@ class PeakGrid:
     step: Float[Array | np.ndarray, ""]
     u_range: Float[Array | np.ndarray, "2"]
     sigma_range: Float[Array | np.ndarray, "2"]
+    effects: Effects = struct.field(pytree_node=False, default=ALL_EFFECTS)
 
 
 def _lagrange_weights(fraction, xp=jnp):
@@ -96,14 +98,20 @@ def _lagrange_weights(fraction, xp=jnp):
 
 
 @functools.lru_cache(maxsize=16)
-def peak_grid(grid: TwoThetaGrid, narrowest: float, widest: float) -> PeakGrid:
-    """The grid on which peaks of a range of widths are formed.
+def peak_grid(
+    grid: TwoThetaGrid,
+    narrowest: float,
+    widest: float,
+    effects: Effects = ALL_EFFECTS,
+) -> PeakGrid:
+    """The grid on which Gaussian peaks of a range of widths are formed.
 
     Args:
         grid: of 2 theta.
         narrowest: smallest standard deviation in u (see `peak_sigma`), which sets the
             step.
         widest: largest one, which sets the margin.
+        effects: that the program computes.
 
     Returns:
         PeakGrid with NumPy leaves.
@@ -140,6 +148,7 @@ def peak_grid(grid: TwoThetaGrid, narrowest: float, widest: float) -> PeakGrid:
         step=np.array(step, np.float32),
         u_range=grid.u_limits,
         sigma_range=np.array([narrowest * (1 - 1e-4), widest * (1 + 1e-4)], np.float32),
+        effects=effects,
     )
 
 

@@ -1,12 +1,16 @@
 """Patterns of given structures, by the program that training runs."""
 
+import dataclasses
 import functools
+import operator
 from collections.abc import Sequence
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Key
 
 from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
 from xrdjax.devices import AXIS, local_mesh, per_device
@@ -16,11 +20,11 @@ from xrdjax.diffraction.kernel import (
 )
 from xrdjax.diffraction.overflow import Overflow
 from xrdjax.errors import InputError
-from xrdjax.instrument.instrument import Instrument, make_instrument
-from xrdjax.instrument.measurement import Measurement, make_measurement
-from xrdjax.instrument.profile import PeakGrid
-from xrdjax.instrument.specimen import Specimen
-from xrdjax.patterns.generator import capacity_for
+from xrdjax.instrument.instrument import Instrument, sample_instruments
+from xrdjax.instrument.measurement import Measurement, Peaks, make_measurement
+from xrdjax.instrument.ranges import spread_of
+from xrdjax.instrument.specimen import Specimen, make_specimen
+from xrdjax.patterns.generator import capacity_for, record
 
 # Atoms that a batch is padded to, at least.
 _ATOMS = 64
@@ -31,7 +35,7 @@ def _simulate_shares(
     crystals: Crystal,
     instruments: Instrument,
     specimens: Specimen,
-    peaks: PeakGrid,
+    peaks: Peaks,
     capacity: Capacity,
     mesh: Mesh,
 ) -> tuple[Array, Array]:
@@ -114,13 +118,60 @@ def patterns_of_structures(
         InputError: a size is out of the measurement's range, or a cell too long.
     """
     measurement = make_measurement() if measurement is None else measurement
-    low, high = measurement.specimens.size_nm
+    size = spread_of(measurement.specimens.size_nm)
+    low, high = size.low, size.high
     sizes = np.broadcast_to(np.asarray(sizes_nm, np.float32), (len(structures),))
     if not np.all((sizes >= low) & (sizes <= high)):
         raise InputError(
             f"crystallite sizes run from {sizes.min():g} to {sizes.max():g} nm: the "
             f"measurement expects {low:g} to {high:g}"
         )
+    count = len(structures)
+    instruments = _repeat(_fixed_instrument(measurement), count)
+    specimens = _specimens(sizes)
+    return _simulate(
+        structures, measurement, instruments, specimens, mesh, displacements
+    )
+
+
+def record_structures(
+    key: Key[Array, ""],
+    structures: Sequence[Structure],
+    measurement: Measurement,
+    mesh: Mesh | None = None,
+) -> tuple[Float[np.ndarray, "n T"], Bool[np.ndarray, "n T"] | None]:
+    """Patterns of many structures as training measures them, each with its own ranges.
+
+    Args:
+        key: random key of instruments, specimens and exposures.
+        structures: n crystals, each in its own setting; those of neighbours serve as
+            other phases.
+        measurement: ranges of what is simulated.
+        mesh: devices of this process that share the work; by default its first one.
+
+    Returns:
+        [n, T] patterns with maximum 1, and which points were measured; None for all.
+
+    Raises:
+        InputError: a cell is too long.
+    """
+    instruments, specimens = jax.tree.map(
+        np.asarray, measurement.sample(key, len(structures))
+    )
+    patterns = _simulate(structures, measurement, instruments, specimens, mesh)
+    recorded, masks = jax.jit(record)(key, jnp.asarray(patterns), measurement)
+    return np.asarray(recorded), None if masks is None else np.asarray(masks)
+
+
+def _simulate(
+    structures: Sequence[Structure],
+    measurement: Measurement,
+    instruments: Instrument,
+    specimens: Specimen,
+    mesh: Mesh | None,
+    displacements: bool = False,
+) -> Float[np.ndarray, "n T"]:
+    """Patterns of single phases, each by its own instrument and specimen."""
     patterns = np.zeros((len(structures), measurement.grid.points), np.float32)
     if not structures:
         return patterns
@@ -131,14 +182,13 @@ def patterns_of_structures(
     # neighbours in size share a chunk, so that none waits for a much larger one
     order = sorted(range(len(crystals)), key=lambda i: (rooms[i], structures[i].volume))
     at_once = capacity.chunk * mesh.size
-    instruments = _repeat(_fixed_instrument(measurement), at_once)
     for start in range(0, len(order), at_once):
         chosen = order[start : start + at_once]
         full = chosen + chosen[-1:] * (at_once - len(chosen))
         batch = stack_crystals([crystals[i] for i in full], rooms[full[-1]])
-        specimens = Specimen(size_nm=sizes[full], b_iso=np.zeros(at_once, np.float32))
+        own = jax.tree.map(operator.itemgetter(full), (instruments, specimens))
         result, overflow = _simulate_shares(
-            batch, instruments, specimens, measurement.peaks, capacity, mesh
+            batch, *own, measurement.peaks, capacity, mesh
         )
         _refuse_overflow(np.asarray(overflow), [structures[i].name for i in full])
         patterns[chosen] = np.asarray(result)[: len(chosen)]
@@ -146,19 +196,20 @@ def patterns_of_structures(
 
 
 def _fixed_instrument(measurement: Measurement) -> Instrument:
-    ranges = measurement.instruments
-    return make_instrument(
-        ranges.wavelengths,
-        ranges.weights,
-        gaussian_deg=ranges.gaussian_deg[0],
-        zero_deg=ranges.zero_deg[0],
-        displacement=ranges.displacement[0],
-        transparency=ranges.transparency[0],
+    """The instrument of a measurement that has one only."""
+    one = sample_instruments(jax.random.key(0), measurement.instruments, 1)
+    return jax.tree.map(lambda leaf: np.asarray(leaf[0]), one)
+
+
+def _specimens(sizes_nm: Float[np.ndarray, " C"]) -> Specimen:
+    """Powders without strain or texture, [C]."""
+    return dataclasses.replace(
+        _repeat(make_specimen(), len(sizes_nm)), size_nm=sizes_nm
     )
 
 
-def _repeat(instrument: Instrument, count: int) -> Instrument:
-    return jax.tree.map(lambda x: np.repeat(np.asarray(x)[None], count, 0), instrument)
+def _repeat(one: Any, count: int) -> Any:
+    return jax.tree.map(lambda x: np.repeat(np.asarray(x)[None], count, 0), one)
 
 
 def _refuse_overflow(overflow: np.ndarray, names: Sequence[str]) -> None:

@@ -1,0 +1,44 @@
+"""Axial divergence: rays that leave the plane of the goniometer."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+# Gauss-Legendre quadrature over 0 < t < 1, t = h / (2 H).
+_NODES = 6
+_X, _W = np.polynomial.legendre.leggauss(_NODES)
+_T = (1 + _X) / 2
+
+
+def axial_divergence(
+    u: Float[Array, " H"], axial: Float[Array, ""]
+) -> tuple[Float[Array, "K H"], Float[Array, "K H"]]:
+    """Where the parts of each line appear, and their shares of its intensity.
+
+    A ray that crosses specimen and slit at heights that differ by h appears at 2 phi with
+
+        cos 2phi = cos 2theta sqrt(1 + (h / L)^2)
+
+    and for a specimen as long as the slit, 2 H, the density over 0 < h < 2 H is
+
+        (2 H - h) / (cos^2 2phi sin 2phi)
+
+    Finger, Cox and Jephcoat, J. Appl. Cryst. 27 (1994) 892, eqs. 5 to 10, with h in place
+    of 2 phi as the variable, in which nothing diverges.
+
+    Args:
+        u: [H] 2 sin(theta), above 0.
+        axial: [] H / L = S / L.
+
+    Returns:
+        u and share of each of the K parts.
+    """
+    t = jnp.asarray(_T, jnp.float32)[:, None]
+    squared = (2 * axial * t) ** 2  # (h / L)^2
+    stretch = jnp.sqrt(1 + squared)
+    # cos 2theta = 1 - u^2 / 2
+    moved = u[None] ** 2 - (2 - u[None] ** 2) * squared / (1 + stretch)
+    moved = jnp.clip(moved, 1e-6, 4.0 - 1e-6)
+    sine = jnp.sqrt(moved * (1 - moved / 4))  # of 2 phi
+    weights = jnp.asarray(_W * (1 - _T), jnp.float32)[:, None] / (stretch**2 * sine)
+    return jnp.sqrt(moved), weights / jnp.sum(weights, axis=0, keepdims=True)
