@@ -28,6 +28,7 @@ A flag changes any value: `--config.optimizer.learning_rate=3e-4`.
 
 import ml_collections
 
+from xrdjax.config import NO_EFFECTS
 from xrdjax.errors import InputError
 from xrdjax.models.resnet import SIZES
 
@@ -90,12 +91,22 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.spacing = "two_theta"  # what the points are even in; or log_sin_theta
     config.crystallite_size_nm = (20.0, 100.0)  # smallest and largest, nanometres
 
+    # Effects of a measurement, each from a range: (low, high), with "log" for an even
+    # logarithm, and the share of patterns that have it. All are absent here;
+    # configs/measured.py has them.
+    config.effects = ml_collections.ConfigDict(NO_EFFECTS)
+
     config.model = model = ml_collections.ConfigDict()
     model.kind = "resnet"  # or park_cnn, as configs/park_cnn.py sets it
     model.size = 10  # depth: 10, 18, 34, 50 or 101
     model.width = 64  # channels of the first stage
     model.groups = 32  # groups of each group normalisation
-    model.channels = "sqrt"  # of the input; or sqrt_fourth_root_log, for weak lines
+    # of the input: sqrt; sqrt_fourth_root_log, for weak lines; or measured, with
+    # background removed
+    model.channels = "sqrt"
+    model.points = (
+        0  # cells, even in log sin(theta), that measured patterns are read in
+    )
     model.norm = "group"  # or none, with biases instead
     model.stem = "conv"  # or patch: 12 points with stride 4, no pooling
     model.head = "linear"  # or rms_relu, between the last two layers

@@ -11,6 +11,7 @@ from xrdjax.crystals.cif import Reading
 from xrdjax.crystals.textbook import gallery_structures
 from xrdjax.errors import InputError
 from xrdjax.instrument.grid import TwoThetaGrid
+from xrdjax.instrument.ranges import Spread
 from xrdjax.known.analyses import AnalysedCrystals, analyse_reading
 from xrdjax.known.file import save_analyses
 from xrdjax.known.splits import Split, members
@@ -115,7 +116,7 @@ def test_the_configuration_states_the_measurement_and_the_limits(path):
     config = tiny_config(path, wavelength=0.7093, crystallite_size_nm=(10.0, 30.0))
     measurement = measurement_of(config)
     assert measurement.instruments.wavelengths == (0.7093,)
-    assert measurement.specimens.size_nm == (10.0, 30.0)
+    assert measurement.specimens.size_nm == Spread(10.0, 30.0)
     assert measurement.grid == TwoThetaGrid(points=64)
     config.spacing = "log_sin_theta"
     assert measurement_of(config).grid.spacing == "log_sin_theta"

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -14,20 +14,31 @@ from flax import linen as nn
 
 from xrdjax.diffraction.reflections import INDEX_LIMIT
 from xrdjax.errors import InputError
+from xrdjax.instrument.exposure import ExposureRanges
 from xrdjax.instrument.grid import TwoThetaGrid
 from xrdjax.instrument.instrument import InstrumentRanges
 from xrdjax.instrument.measurement import Measurement, make_measurement
+from xrdjax.instrument.ranges import Range, Spread, is_always
 from xrdjax.instrument.specimen import SpecimenRanges
 from xrdjax.known.collection import known_crystals
 from xrdjax.known.selection import Selection, select_crystals, split_of
 from xrdjax.known.variations import Variation
 from xrdjax.models import optimizer, park_cnn, resnet
+from xrdjax.models.network_input import NetworkInput
 from xrdjax.patterns.batch import Source
 from xrdjax.patterns.known import KnownSource, crystal_table, make_known_source
 from xrdjax.patterns.mixed import MixedSource
 from xrdjax.patterns.synthetic import SyntheticSource, make_synthetic_source
 from xrdjax.prior.prior import Limits
 from xrdjax.prior.tables import Statistics
+
+# Wavelengths of K-alpha2, K-beta1 and tungsten's L-alpha1 over that of Cu K-alpha1;
+# Bearden, Rev. Mod. Phys. 39 (1967) 78.
+_EMISSION_LINES = {
+    "k_alpha2": 1.544390 / 1.540562,
+    "k_beta": 1.392218 / 1.540562,
+    "w_l_alpha": 1.476390 / 1.540562,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,9 +164,67 @@ def measurement_of(config: ml_collections.ConfigDict) -> Measurement:
             points=config.points,
             spacing=config.spacing,
         ),
-        InstrumentRanges(wavelengths=(config.wavelength,)),
-        SpecimenRanges(size_nm=tuple(config.crystallite_size_nm)),
+        _instruments(config),
+        _specimens(config),
+        _exposures(config.effects),
     )
+
+
+def _range(value: Sequence) -> Range:
+    """(low, high), (low, high, "log") or (low, high, "even" or "log", share)."""
+    low, high, *rest = value
+    return Spread(low, high, "log" in rest[:1], *map(float, rest[1:]))
+
+
+def _ranges(effects: ml_collections.ConfigDict, names: Iterable[str]) -> dict[str, Any]:
+    return {name: _range(effects[name]) for name in names}
+
+
+def _instruments(config: ml_collections.ConfigDict) -> InstrumentRanges:
+    """Emission lines beside the first are those of copper, at the same ratios."""
+    lines = {
+        name: ratio
+        for name, ratio in _EMISSION_LINES.items()
+        if not is_always(_range(config.effects[name]), 0.0)
+    }
+    names = [field.name for field in dataclasses.fields(InstrumentRanges)][2:]
+    return InstrumentRanges(
+        wavelengths=(
+            config.wavelength,
+            *(config.wavelength * r for r in lines.values()),
+        ),
+        weights=(1.0, *(_range(config.effects[name]) for name in lines)),
+        **_ranges(config.effects, names),
+    )
+
+
+def _specimens(config: ml_collections.ConfigDict) -> SpecimenRanges:
+    names = [field.name for field in dataclasses.fields(SpecimenRanges)][1:]
+    size_nm = _range(config.crystallite_size_nm)
+    return SpecimenRanges(size_nm, **_ranges(config.effects, names))
+
+
+def _exposures(effects: ml_collections.ConfigDict) -> ExposureRanges:
+    names = [field.name for field in dataclasses.fields(ExposureRanges)]
+    return ExposureRanges(**_ranges(effects, names))
+
+
+def network_input_of(config: ml_collections.ConfigDict) -> NetworkInput:
+    """What a network is given of each pattern.
+
+    Raises:
+        InputError: recorded patterns are not even in 2 theta.
+    """
+    grid = measurement_of(config).grid
+    if config.model.channels != "measured":
+        return NetworkInput(grid)
+    if grid.spacing != "two_theta":
+        raise InputError(
+            f"model.channels is 'measured' and spacing is {grid.spacing!r}: set spacing "
+            "to 'two_theta', as a diffractometer measures; the network's own axis is "
+            "even in log sin(theta) anyway"
+        )
+    return NetworkInput(grid, config.model.points)
 
 
 def schedule_of(
@@ -270,7 +339,7 @@ def check_buildable(config: ml_collections.ConfigDict, devices: int) -> None:
             none are named, or a batch cannot be shared.
     """
     make_model(config, outputs=1)
-    measurement_of(config)
+    network_input_of(config)
     if config.source != "synthetic" and not config.crystals:
         raise InputError(
             f"source is {config.source!r}, but crystals is empty: name them with "

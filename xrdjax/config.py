@@ -43,6 +43,32 @@ _OPTIMIZERS = ("adam", "muon")
 _SCHEDULES = ("halve", "cosine", "stable_decay")
 _DTYPES = ("auto", "float32", "bfloat16")
 
+# Range of each effect of a measurement where it is absent.
+NO_EFFECTS: dict[str, tuple[float, float]] = {
+    "k_alpha2": (0.0, 0.0),
+    "k_beta": (0.0, 0.0),
+    "w_l_alpha": (0.0, 0.0),
+    "gaussian_deg": (0.0, 0.0),
+    "caglioti_u": (0.0, 0.0),
+    "caglioti_v": (0.0, 0.0),
+    "caglioti_w": (0.0, 0.0),
+    "lorentzian_deg": (0.0, 0.0),
+    "zero_deg": (0.0, 0.0),
+    "displacement": (0.0, 0.0),
+    "transparency": (0.0, 0.0),
+    "polarization": (1.0, 1.0),
+    "axial": (0.0, 0.0),
+    "strain": (0.0, 0.0),
+    "lorentzian": (0.0, 0.0),
+    "b_iso": (0.0, 0.0),
+    "march": (1.0, 1.0),
+    "other_phases": (0.0, 0.0),
+    "background": (0.0, 0.0),
+    "counts": (0.0, 0.0),
+    "first_deg": (0.0, 0.0),
+    "last_deg": (180.0, 180.0),
+}
+
 # Fields that older configurations lack, and the values that those runs had.
 _LATER: dict[str, Any] = {
     "spacing": "two_theta",
@@ -51,8 +77,9 @@ _LATER: dict[str, Any] = {
     "model.stem": "conv",
     "model.head": "linear",
     "model.widths": (),
+    "model.points": 0,
     "optimizer.decay_steps": 0,
-}
+} | {f"effects.{name}": value for name, value in NO_EFFECTS.items()}
 
 
 def _whole(least: int) -> tuple[Callable[[Any], bool], str]:
@@ -79,14 +106,16 @@ _PATH = (
     lambda value: isinstance(value, str) and (not value or Path(value).exists()),
     "the path of a file or folder that exists, or empty",
 )
-_SIZE_RANGE = (
+_RANGE = (
     lambda value: (
         isinstance(value, tuple | list)
-        and len(value) == 2
-        and all(map(_number, value))
-        and 0 < value[0] <= value[1]
+        and 2 <= len(value) <= 4
+        and all(map(_number, value[:2]))
+        and value[0] <= value[1]
+        and (len(value) < 3 or value[2] in ("even", "log"))
+        and (len(value) < 4 or (_number(value[3]) and 0 <= value[3] <= 1))
     ),
-    "two numbers of nanometres, the smaller first",
+    "two numbers, the smaller first; perhaps 'even' or 'log', and a share from 0 to 1",
 )
 
 _WIDTHS = (
@@ -123,7 +152,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "two_theta_max_deg": _ANGLE,
     "points": _whole(2),
     "spacing": _one_of(SPACINGS),
-    "crystallite_size_nm": _SIZE_RANGE,
+    "crystallite_size_nm": _RANGE,
     "max_volume": _POSITIVE,
     "max_sites": _whole(1),
     "model.kind": _one_of(_KINDS),
@@ -135,6 +164,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model.stem": _one_of(resnet.STEMS),
     "model.head": _one_of(resnet.HEADS),
     "model.widths": _WIDTHS,
+    "model.points": _whole(0),
     "model.dropout": _BOOLEAN,
     "model.dtype": _one_of(_DTYPES),
     "optimizer.kind": _one_of(_OPTIMIZERS),
@@ -149,7 +179,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "evaluation.batch_size": _whole(1),
     "evaluation.synthetic": _whole(0),
     "evaluation.validation": _whole(0),
-}
+} | {f"effects.{name}": _RANGE for name in NO_EFFECTS}
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -230,10 +260,13 @@ def read_config(workdir: Path) -> ml_collections.ConfigDict:
         values = json.loads(path.read_text(encoding="utf-8"))
         for name, value in _LATER.items():
             section, _, field = name.rpartition(".")
-            (values[section] if section else values).setdefault(field, value)
+            (values.setdefault(section, {}) if section else values).setdefault(
+                field, value
+            )
         # JSON knows lists only; the fields of several values are tuples.
         values["crystallite_size_nm"] = tuple(values["crystallite_size_nm"])
         values["model"]["widths"] = tuple(values["model"]["widths"])
+        values["effects"] = {k: tuple(v) for k, v in values["effects"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"cannot read the configuration {str(path)!r} ({error}): name the work "

@@ -21,11 +21,13 @@ from xrdjax.build import (
     evaluation_settings,
     make_model,
     measurement_of,
+    network_input_of,
 )
 from xrdjax.checkpoints.reader import CHOICES, restore
 from xrdjax.config import read_config, write_config
 from xrdjax.errors import InputError
 from xrdjax.instrument.measurement import Measurement
+from xrdjax.models.network_input import NetworkInput
 from xrdjax.models.parameters import parameter_shapes, read_weights, write_weights
 from xrdjax.prior.file import (
     BUNDLED,
@@ -36,6 +38,8 @@ from xrdjax.prior.file import (
 from xrdjax.prior.tables import Statistics
 
 PRETRAINED = Path(__file__).parent / "data" / "pretrained"
+# The bundled network that has seen simulated measurements.
+MEASURED = Path(__file__).parent / "data" / "measured"
 STATISTICS = "statistics.npz"
 WEIGHTS = "params.npz"
 
@@ -51,7 +55,7 @@ class Run:
 
     Attributes:
         config: the run's configuration, for the record.
-        model: the network; `model.apply({"params": params}, preprocess(patterns))`
+        model: the network; `model.apply({"params": params}, network_input(patterns))`
             gives logits [B, K].
         params: its parameters at `step`.
         statistics: what the run's synthetic crystals are sampled from.
@@ -71,6 +75,11 @@ class Run:
     space_groups: Int[np.ndarray, " K"]
     measurement: Measurement
     evaluation: EvaluationSettings
+
+    @property
+    def network_input(self) -> NetworkInput:
+        """From patterns to what the network is given."""
+        return network_input_of(self.config)
 
 
 def make_run(
@@ -118,7 +127,7 @@ def load_run(workdir: str | Path, checkpoint: str = "newest") -> Run:
     device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     params = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device),
-        parameter_shapes(run.model, run.measurement.grid.points),
+        parameter_shapes(run.model, run.network_input.shape),
     )
     found = restore(workdir, {"params": params}, checkpoint)
     if found is None:
@@ -144,12 +153,12 @@ def load_pretrained(folder: str | Path = PRETRAINED) -> Run:
         raise InputError(
             "this version of xrdjax comes without pretrained weights: name the work "
             "directory of a run with --workdir, or train one with python -m xrdjax.main"
-            if folder == PRETRAINED
+            if folder in (PRETRAINED, MEASURED)
             else f"there are no weights {str(path)!r}: name a folder written by "
             "python -m experiments.export_pretrained"
         )
     run = _open_run(folder)
-    shapes = parameter_shapes(run.model, run.measurement.grid.points)
+    shapes = parameter_shapes(run.model, run.network_input.shape)
     params, others = read_weights(path, shapes, _OTHERS)
     if not np.array_equal(others["space_groups"], run.space_groups):
         raise InputError(
@@ -159,9 +168,18 @@ def load_pretrained(folder: str | Path = PRETRAINED) -> Run:
     return dataclasses.replace(run, params=params, step=int(others["step"]))
 
 
+def load_measured() -> Run:
+    """The bundled network that has learned from simulated measurements.
+
+    Raises:
+        InputError: its weights are damaged.
+    """
+    return load_pretrained(MEASURED)
+
+
 def is_weights(folder: Path) -> bool:
     """Whether a folder holds weights, and not a run."""
-    return folder == PRETRAINED or (folder / WEIGHTS).is_file()
+    return folder in (PRETRAINED, MEASURED) or (folder / WEIGHTS).is_file()
 
 
 def load_network(folder: str | Path, checkpoint: str = "newest") -> Run:
@@ -212,12 +230,35 @@ def add_network_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the choice of the network, --workdir or --pretrained, as `workdir`."""
     choice = parser.add_mutually_exclusive_group(required=True)
     choice.add_argument("--workdir", type=Path, help="work directory of a training run")
-    choice.add_argument(
+    _add_bundled(choice, "--pretrained", PRETRAINED, "take the bundled network")
+
+
+def add_measured_network_flags(parser: argparse.ArgumentParser) -> None:
+    """The same for measured patterns, for which there is a bundled network of its own."""
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--workdir", type=Path, help="work directory of a training run")
+    _add_bundled(
+        choice,
         "--pretrained",
+        MEASURED,
+        "take the bundled network that has seen simulated measurements (the default)",
+    )
+    _add_bundled(
+        choice,
+        "--clean",
+        PRETRAINED,
+        "take the bundled network for patterns without background and noise",
+    )
+    parser.set_defaults(workdir=MEASURED)
+
+
+def _add_bundled(choice: Any, flag: str, folder: Path, description: str) -> None:
+    choice.add_argument(
+        flag,
         dest="workdir",
         action="store_const",
-        const=PRETRAINED,
-        help="take the bundled network",
+        const=folder,
+        help=description,
     )
 
 

@@ -22,6 +22,7 @@ from xrdjax.prior.file import load_statistics
 from xrdjax.run import make_run
 from xrdjax.training import validation
 from xrdjax.training.validation import (
+    Labelled,
     known_patterns,
     make_validation,
     standard_validation,
@@ -39,11 +40,11 @@ def make(provenance=None, **changes):
 
 
 def test_as_many_synthetic_patterns_as_asked_for_and_the_same_for_a_seed():
-    patterns, rows = synthetic_patterns(make(), SOURCE)
+    patterns, rows, _ = synthetic_patterns(make(), SOURCE)
     assert patterns.shape == (10, POINTS) and rows.shape == (10,)
-    again, _ = synthetic_patterns(make(), SOURCE)
+    again, _, _ = synthetic_patterns(make(), SOURCE)
     np.testing.assert_array_equal(patterns, again)
-    other, _ = synthetic_patterns(make(seed=1), SOURCE)
+    other, _, _ = synthetic_patterns(make(seed=1), SOURCE)
     assert not np.array_equal(patterns, other)
     assert len(np.unique(patterns, axis=0)) == 10
 
@@ -51,7 +52,7 @@ def test_as_many_synthetic_patterns_as_asked_for_and_the_same_for_a_seed():
 def test_accuracy_is_the_share_of_patterns_that_the_network_names():
     run = make()
     params = init_params(jax.random.key(1), run.model, POINTS)
-    patterns, _ = synthetic_patterns(run, SOURCE)
+    patterns, _, _ = synthetic_patterns(run, SOURCE)
     answers = run.model.apply({"params": params}, preprocess(jnp.asarray(patterns)))
     right = np.asarray(answers.argmax(-1))
     rows = np.r_[right[:7], right[7:] + 1]  # three wrong ones among ten
@@ -59,7 +60,7 @@ def test_accuracy_is_the_share_of_patterns_that_the_network_names():
 
     def make_patterns():
         asked.append(None)
-        return patterns, rows
+        return Labelled(patterns, rows)
 
     validate = make_validation(run, make_patterns)
     assert not asked
@@ -117,7 +118,7 @@ def test_validation_is_on_no_crystals_but_those_for_it_and_at_most_so_many(
     assert 4 < len(validation_part) < 1000
     for most in (4, 1000):
         run = run_on(**{"evaluation.validation": most})
-        numbers, rows = known_patterns(run)
+        numbers, rows, _ = known_patterns(run)
         names, sizes_nm = simulated.pop()
         assert len(set(names)) == len(names) == min(most, len(validation_part))
         chosen = [validation_part[names[int(number)]] for [number] in numbers]
@@ -141,7 +142,7 @@ def test_crystals_for_validation_and_their_sizes_are_the_same_for_a_seed(
 def test_patterns_for_validation_are_those_of_the_crystals(run_on, validation_part):
     one_size = {"crystallite_size_nm": (50.0, 50.0)}
     run = run_on(list(validation_part.values())[:3], **one_size)
-    patterns, _ = known_patterns(run)
+    patterns, _, _ = known_patterns(run)
     expected = patterns_of_structures(
         [analysis.standard for analysis in list(validation_part.values())[:3]],
         run.measurement,
@@ -175,7 +176,7 @@ def test_validation_is_on_known_crystals_where_some_are_named_and_held_out(
     monkeypatch, provenance, changes, kind
 ):
     asked = []
-    patterns = np.zeros((1, POINTS), np.float32), np.zeros(1, np.int32)
+    patterns = Labelled(np.zeros((1, POINTS), np.float32), np.zeros(1, np.int32))
     for name in ("synthetic", "known"):
         monkeypatch.setattr(
             validation,

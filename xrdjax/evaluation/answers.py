@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 from tqdm import tqdm
 
 from xrdjax.crystals.crystal import Structure
@@ -24,9 +24,11 @@ from xrdjax.devices import (
     share_of_process,
 )
 from xrdjax.evaluation.predict import classify_patterns
+from xrdjax.instrument.ranges import spread_of
 from xrdjax.known.selection import Selection
 from xrdjax.patterns.batch import Batch, Source
 from xrdjax.patterns.streams import evaluation_generator, evaluation_key
+from xrdjax.patterns.structures import record_structures
 from xrdjax.run import Run
 
 # (structures, crystallite sizes [n] in nm) -> patterns [n, T].
@@ -58,11 +60,12 @@ class Answers:
 
 @dataclass(frozen=True)
 class _Labelled:
-    """Patterns [B, T], the rows [B] of their groups, and B names for a figure."""
+    """Patterns [B, T], rows [B] of their groups, B names for a figure, masks [B, T]."""
 
     patterns: Float[np.ndarray, "B T"]
     labels: Int[np.ndarray, " B"]
     names: Sequence[str]
+    masks: Bool[np.ndarray, "B T"] | None = None
 
 
 def _classify_all(
@@ -83,7 +86,9 @@ def _classify_all(
     examples: Examples = {}
     for batch in batches:
         probabilities.append(
-            classify_patterns(run, batch.patterns, run.evaluation.batch_size, mesh)
+            classify_patterns(
+                run, batch.patterns, run.evaluation.batch_size, mesh, batch.masks
+            )
         )
         labels.append(batch.labels.astype(np.int32))
         _keep_examples(examples, batch)
@@ -163,6 +168,7 @@ def answer_synthetic(
                 np.asarray(batch.patterns)[:used],
                 np.asarray(batch.targets.group_rows)[:used],
                 ["synthetic"] * used,
+                None if batch.mask is None else np.asarray(batch.mask)[:used],
             )
 
     answers = _classify_all(run, mesh, batches(), count, size)
@@ -195,18 +201,25 @@ def answer_known(
     """
     count = len(selection.structures)
     size = run.evaluation.batch_size * mesh.size
-    low, high = run.measurement.specimens.size_nm
+    size_nm = spread_of(run.measurement.specimens.size_nm)
     generator = evaluation_generator(run.evaluation.seed)
-    sizes_nm = generator.uniform(low, high, count).astype(np.float32)
+    sizes_nm = generator.uniform(size_nm.low, size_nm.high, count).astype(np.float32)
     rows = share_of_process(count)
 
     def batches() -> Iterator[_Labelled]:
         for start in _starts(rows, size, "known crystals", progress):
             batch = slice(start, min(start + size, rows.stop))
             structures = selection.structures[batch]
-            patterns = np.asarray(simulate(structures, sizes_nm[batch]))
+            masks = None
+            if run.measurement.is_recorded:
+                key = jax.random.fold_in(evaluation_key(run.evaluation.seed), start)
+                patterns, masks = record_structures(
+                    key, structures, run.measurement, mesh
+                )
+            else:
+                patterns = np.asarray(simulate(structures, sizes_nm[batch]))
             yield _Labelled(
-                patterns, selection.labels[batch], list(map(_name, structures))
+                patterns, selection.labels[batch], list(map(_name, structures)), masks
             )
 
     return _classify_all(run, mesh, batches(), count)

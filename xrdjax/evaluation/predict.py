@@ -5,22 +5,31 @@ import functools
 import jax
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from xrdjax.devices import AXIS, local_mesh, per_device
 from xrdjax.errors import InputError
-from xrdjax.models.preprocess import preprocess
+from xrdjax.models.network_input import NetworkInput
 from xrdjax.run import Run
 
 
-@functools.partial(jax.jit, static_argnames=("model", "mesh"))
-def _probabilities(model, mesh: Mesh, params, patterns: Float[Array, "B T"]):
-    def share(params, patterns):
-        logits = model.apply({"params": params}, preprocess(patterns))
+@functools.partial(jax.jit, static_argnames=("model", "network_input", "mesh"))
+def _probabilities(
+    model,
+    network_input: NetworkInput,
+    mesh: Mesh,
+    params,
+    patterns: Float[Array, "B T"],
+    masks: Bool[Array, "B T"],
+):
+    def share(params, patterns, masks):
+        logits = model.apply({"params": params}, network_input(patterns, masks))
         return jax.nn.softmax(logits.astype(np.float32))
 
     shared = PartitionSpec(AXIS)
-    return per_device(share, mesh, (PartitionSpec(), shared), shared)(params, patterns)
+    return per_device(share, mesh, (PartitionSpec(), shared, shared), shared)(
+        params, patterns, masks
+    )
 
 
 def classify_patterns(
@@ -28,6 +37,7 @@ def classify_patterns(
     patterns: Float[np.ndarray, "n T"],
     batch_size: int = 128,
     mesh: Mesh | None = None,
+    masks: Bool[np.ndarray, "n T"] | None = None,
 ) -> Float[np.ndarray, "n K"]:
     """Probability of each space group of a run, for each pattern.
 
@@ -38,6 +48,7 @@ def classify_patterns(
             up, so that the network is compiled once.
         mesh: devices of this process that share the work and hold the run's
             parameters; by default its first one.
+        masks: [n, T] which points were measured; by default all.
 
     Raises:
         InputError: the patterns are not on the run's grid, or they or the network's
@@ -55,11 +66,24 @@ def classify_patterns(
         )
     answers = [np.zeros((0, len(run.space_groups)), np.float32)]
     mesh = mesh or local_mesh(1)
+    network_input = run.network_input
     batch_size *= mesh.size
     for start in range(0, len(patterns), batch_size):
         batch = np.asarray(patterns[start : start + batch_size], np.float32)
         padding = ((0, batch_size - len(batch)), (0, 0))
-        answer = _probabilities(run.model, mesh, run.params, np.pad(batch, padding))
+        mask = (
+            np.ones(batch.shape, bool)
+            if masks is None
+            else masks[start : start + batch_size]
+        )
+        answer = _probabilities(
+            run.model,
+            network_input,
+            mesh,
+            run.params,
+            np.pad(batch, padding),
+            np.pad(mask, padding),
+        )
         answers.append(np.asarray(answer)[: len(batch)])
     probabilities = np.concatenate(answers)
     if not np.isfinite(probabilities).all():

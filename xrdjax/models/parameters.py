@@ -23,7 +23,9 @@ _TRUNCATED_STD = 0.87962566
 
 
 @partial(jax.jit, static_argnums=(1, 2))
-def init_params(key: Key[Array, ""], model: nn.Module, points: int) -> dict[str, Any]:
+def init_params(
+    key: Key[Array, ""], model: nn.Module, shape: tuple[int, ...] | int
+) -> dict[str, Any]:
     """Random parameters of a model, distributed as those of `model.init`.
 
     Kernels are normal with variance 1 / fan-in, truncated at two standard deviations;
@@ -33,9 +35,11 @@ def init_params(key: Key[Array, ""], model: nn.Module, points: int) -> dict[str,
     Args:
         key: random key.
         model: the network.
-        points: number of points T of a pattern.
+        shape: of the input of one pattern, such as its number of points T.
     """
-    shapes = jax.eval_shape(model.init, key, jnp.zeros((1, points)))["params"]
+    shapes = jax.eval_shape(
+        model.init, key, jnp.zeros((1, *np.atleast_1d(shape).tolist()))
+    )["params"]
     sizes = [x.size for x in jax.tree.leaves(shapes) if x.ndim > 1]
     normal = jax.random.truncated_normal(key, -2, 2, (sum(sizes),)) / _TRUNCATED_STD
     kernels = iter(jnp.split(normal, list(accumulate(sizes))[:-1]))
@@ -53,11 +57,9 @@ def parameter_count(params: dict[str, Any]) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
-def parameter_shapes(model: nn.Module, points: int) -> dict[str, Any]:
+def parameter_shapes(model: nn.Module, shape: tuple[int, ...] | int) -> dict[str, Any]:
     """Shapes and types of the parameters of a model, without computing them."""
-    return jax.eval_shape(
-        lambda key: init_params(key, model, points), jax.random.key(0)
-    )
+    return jax.eval_shape(lambda key: init_params(key, model, shape), jax.random.key(0))
 
 
 def write_weights(

@@ -35,7 +35,7 @@ SIZES: dict[int, tuple[tuple[int, ...], bool]] = {
 _NORM_EPSILON = 1e-3
 
 # Choices of each part of a network; the first one is the paper's.
-CHANNELS = ("sqrt", "sqrt_fourth_root_log")
+CHANNELS = ("sqrt", "sqrt_fourth_root_log", "measured")
 NORMS = ("group", "none")
 STEMS = ("conv", "patch")
 HEADS = ("linear", "rms_relu")
@@ -47,7 +47,8 @@ class Parts:
 
     Attributes:
         channels: of the input: "sqrt", the preprocessed pattern alone; or
-            "sqrt_fourth_root_log", those of `lift_weak_lines`.
+            "sqrt_fourth_root_log", those of `lift_weak_lines`; or "measured", those
+            of `measured_input`.
         norm: after each convolution: "group", or "none", with biases instead.
         stem: "conv", 7 points with stride 2 and pooling by 2; or "patch", 12 points
             with stride 4, which is one matrix product.
@@ -90,12 +91,13 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(
-        self, inputs: Float[Array, "B T"], train: bool = False
+        self, inputs: Float[Array, "B T ..."], train: bool = False
     ) -> Float[Array, "B K"]:
         """Logits of each class.
 
         Args:
-            inputs: [B, T] patterns from `preprocess`.
+            inputs: [B, T] patterns from `preprocess`, or [B, T, 4] channels from
+                `measured_input`.
             train: ignored; all networks take it.
 
         Returns:
@@ -116,9 +118,7 @@ class ResNet(nn.Module):
         block = _bottleneck_block if self.bottleneck else _basic_block
         stem = _patch_stem if parts.stem == "patch" else _conv_stem
 
-        lifted = parts.channels == "sqrt_fourth_root_log"
-        x = lift_weak_lines(inputs) if lifted else inputs[..., None]
-        x = stem(x, self.width, conv, norm)
+        x = stem(_channels(inputs, parts.channels), self.width, conv, norm)
         for stage, blocks in enumerate(self.stage_sizes):
             channels = parts.widths[stage] if parts.widths else self.width * 2**stage
             for i in range(blocks):
@@ -130,6 +130,13 @@ class ResNet(nn.Module):
             x = nn.relu(nn.RMSNorm(dtype=self.dtype)(x))
         # float32, as the loss takes their logarithm
         return nn.Dense(self.outputs, dtype=jnp.float32)(x)
+
+
+def _channels(inputs, choice):
+    """Input [B, T, C] with the channels of a choice."""
+    if choice == "sqrt_fourth_root_log":
+        return lift_weak_lines(inputs)
+    return inputs if choice == "measured" else inputs[..., None]
 
 
 def _no_norm():

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.lattices import parameters_from_lattice
@@ -20,13 +20,14 @@ from xrdjax.diffraction.capacity import (
     reflections_in_largest_cell,
     simulation_cost,
 )
-from xrdjax.diffraction.kernel import (
-    simulate_chunk,
-)
+from xrdjax.diffraction.kernel import simulate_chunk
 from xrdjax.diffraction.overflow import Overflow
+from xrdjax.instrument.exposure import expose, sample_exposures
 from xrdjax.instrument.measurement import Measurement
 from xrdjax.ops.chunks import fill_in_blocks, map_in_chunks
 from xrdjax.patterns.batch import Batch, Targets
+from xrdjax.patterns.phases import mix_phases
+from xrdjax.patterns.streams import exposure_keys
 from xrdjax.symmetry.space_groups import Symmetry
 
 # Atoms placed together.
@@ -138,12 +139,36 @@ def measure_crystals(
     patterns, overflow = map_in_chunks(
         simulate, (crystals, instruments, specimens), cost, capacity.chunk_of(count)
     )
+    patterns, mask = record(key, patterns, measurement)
     cells = jax.vmap(parameters_from_lattice)(crystals.lattices)
     return Batch(
         patterns=patterns,
         targets=Targets(group_rows=crystals.group_rows, unit_cells=cells),
         counts=overflow_counts(overflow),
+        mask=mask,
     )
+
+
+def record(
+    key: Key[Array, ""], patterns: Float[Array, "B T"], measurement: Measurement
+) -> tuple[Float[Array, "B T"], Bool[Array, "B T"] | None]:
+    """Patterns of mixtures with background and noise, where measurements have them.
+
+    Args:
+        key: random key of the instruments and specimens.
+        patterns: [B, T] of single phases, in random order, with maximum 1.
+        measurement: what is simulated.
+
+    Returns:
+        Patterns with maximum 1, and which points were measured; None for all.
+    """
+    if not measurement.is_recorded:
+        return patterns, None
+    ranges = measurement.exposures
+    phase_key, exposure_key, noise_key = exposure_keys(key)
+    mixed = mix_phases(phase_key, patterns, ranges.other_phases)
+    exposures = sample_exposures(exposure_key, ranges, len(patterns))
+    return expose(noise_key, mixed, exposures, measurement.grid.two_theta_deg)
 
 
 def overflow_counts(overflow: Int[Array, " B"]) -> dict[str, Int[Array, ""]]:

@@ -15,6 +15,8 @@ _EVALUATION = 2**31
 _VALIDATION = 2**31 + 1
 # Folded into the key of a step and device, which is no key of evaluation.
 _DROPOUT = 2**31
+# Folded into the key that instruments and specimens are sampled by.
+_EXPOSURE = 2**31
 
 
 def initial_keys(seed: int) -> tuple[Key[Array, ""], Key[Array, ""]]:
@@ -33,6 +35,16 @@ def step_key(
 def dropout_key(step: Key[Array, ""]) -> Key[Array, ""]:
     """Key of what a network drops in the step of this key."""
     return jax.random.fold_in(step, _DROPOUT)
+
+
+def exposure_keys(
+    measurement: Key[Array, ""],
+) -> tuple[Key[Array, ""], Key[Array, ""], Key[Array, ""]]:
+    """Keys of other phases, of exposures and of their noise, for measured crystals."""
+    phases, exposures, noise = jax.random.split(
+        jax.random.fold_in(measurement, _EXPOSURE), 3
+    )
+    return phases, exposures, noise
 
 
 def evaluation_key(seed: int) -> Key[Array, ""]:

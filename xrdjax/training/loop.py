@@ -155,9 +155,9 @@ def train(
         jax.config.update("jax_compilation_cache_dir", config.compilation_cache)
     run = open_run(config, workdir)
     schedule = schedule_of(config, len(run.space_groups), mesh.size)
-    learner = Learner(run.model, make_optimizer(config))
-    points = run.measurement.grid.points
-    state = init_state(config.seed, learner.model, learner.optimizer, points, mesh)
+    learner = Learner(run.model, make_optimizer(config), run.network_input)
+    shape = run.network_input.shape
+    state = init_state(config.seed, learner.model, learner.optimizer, shape, mesh)
     state = restore_state(workdir, state)
     if int(state.step) >= schedule.steps:
         return state

@@ -35,7 +35,7 @@ def init_state(
     seed: int,
     model: nn.Module,
     optimizer: optax.GradientTransformation,
-    points: int,
+    shape: tuple[int, ...] | int,
     mesh: jax.sharding.Mesh,
 ) -> TrainState:
     """State before the first step, the same on every device of the mesh.
@@ -44,13 +44,13 @@ def init_state(
         seed: of the run.
         model: the network.
         optimizer: from gradients to updates.
-        points: number of points T of a pattern.
+        shape: of the input of one pattern, such as its number of points T.
         mesh: of all devices.
     """
 
     def init() -> TrainState:
         parameters_key, training_key = initial_keys(seed)
-        params = init_params(parameters_key, model, points)
+        params = init_params(parameters_key, model, shape)
         return TrainState(
             step=jnp.int32(0),
             key=jax.random.key_data(training_key),

@@ -8,6 +8,7 @@ A step whose loss or gradient is not finite changes nothing but the number of st
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -24,6 +25,10 @@ from xrdjax.patterns.streams import dropout_key, step_key
 from xrdjax.training.state import TrainState
 
 
+def _paper_input(patterns: Array, mask: Array | None) -> Array:
+    return preprocess(patterns)
+
+
 @dataclasses.dataclass(frozen=True)
 class Learner:
     """A network and the rule that trains it.
@@ -31,10 +36,13 @@ class Learner:
     Attributes:
         model: the network.
         optimizer: from gradients to updates.
+        network_input: from patterns and their masks to what the network is given; by
+            default as in the paper.
     """
 
     model: nn.Module
     optimizer: optax.GradientTransformation
+    network_input: Callable[[Array, Array | None], Array] = _paper_input
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +72,7 @@ def _loss_and_gradients(
     learner: Learner, state: TrainState, batch: Batch
 ) -> tuple[Float[Array, ""], Float[Array, ""], Any]:
     """Mean loss, accuracy and gradients over the batch of all devices."""
-    inputs = preprocess(batch.patterns)
+    inputs = learner.network_input(batch.patterns, batch.mask)
     labels = batch.targets.group_rows
     rngs = {"dropout": dropout_key(_key_of(state))}
 

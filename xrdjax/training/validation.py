@@ -4,29 +4,42 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from xrdjax.build import synthetic_source
 from xrdjax.errors import InputError
 from xrdjax.evaluation.predict import classify_patterns
+from xrdjax.instrument.ranges import spread_of
 from xrdjax.known.collection import known_crystals
 from xrdjax.known.selection import select_crystals, split_of
 from xrdjax.patterns.batch import Source
 from xrdjax.patterns.streams import validation_generator, validation_key
-from xrdjax.patterns.structures import patterns_of_structures
+from xrdjax.patterns.structures import patterns_of_structures, record_structures
 from xrdjax.run import Run
 
 # Parameters of the network -> share of validation patterns classified right, 0 to 1.
 Validate = Callable[[Any], float]
-# [n, T] patterns of maximum 1, and [n] rows of their groups among the classes.
-Patterns = tuple[Float[np.ndarray, "n T"], Int[np.ndarray, " n"]]
 
 
-def synthetic_patterns(run: Run, source: Source) -> Patterns:
+class Labelled(NamedTuple):
+    """Patterns for validation.
+
+    Attributes:
+        patterns: [n, T] with maximum 1.
+        rows: [n] of their groups among the classes.
+        masks: [n, T] which points were measured; None for all.
+    """
+
+    patterns: Float[np.ndarray, "n T"]
+    rows: Int[np.ndarray, " n"]
+    masks: Bool[np.ndarray, "n T"] | None = None
+
+
+def synthetic_patterns(run: Run, source: Source) -> Labelled:
     """Patterns of synthetic crystals, the same for a seed.
 
     Args:
@@ -38,15 +51,21 @@ def synthetic_patterns(run: Run, source: Source) -> Patterns:
     key = validation_key(settings.seed)
     source = jax.device_put(source, jax.local_devices()[0])
     sample = jax.jit(lambda key, source: source.sample(key, size))
-    patterns, rows = [], []
+    patterns, rows, masks = [], [], []
     for number in range(math.ceil(count / size)):
         batch = sample(jax.random.fold_in(key, number), source)
         patterns.append(np.asarray(batch.patterns))
         rows.append(np.asarray(batch.targets.group_rows))
-    return np.concatenate(patterns)[:count], np.concatenate(rows)[:count]
+        if batch.mask is not None:
+            masks.append(np.asarray(batch.mask))
+    return Labelled(
+        np.concatenate(patterns)[:count],
+        np.concatenate(rows)[:count],
+        np.concatenate(masks)[:count] if masks else None,
+    )
 
 
-def known_patterns(run: Run) -> Patterns:
+def known_patterns(run: Run) -> Labelled:
     """Patterns of known crystals for validation, the same for a seed.
 
     They are those of the fifth of the held-out crystals that is kept for validation; if
@@ -75,13 +94,18 @@ def known_patterns(run: Run) -> Patterns:
     order = generator.permutation(len(selection.structures))
     chosen = order[: settings.validation]
     structures = [selection.structures[i] for i in chosen]
-    low, high = run.measurement.specimens.size_nm
-    sizes_nm = generator.uniform(low, high, len(chosen)).astype(np.float32)
+    labels = selection.labels[chosen]
+    if run.measurement.is_recorded:
+        key = validation_key(settings.seed)
+        patterns, masks = record_structures(key, structures, run.measurement)
+        return Labelled(patterns, labels, masks)
+    size = spread_of(run.measurement.specimens.size_nm)
+    sizes_nm = generator.uniform(size.low, size.high, len(chosen)).astype(np.float32)
     patterns = patterns_of_structures(structures, run.measurement, sizes_nm)
-    return patterns, selection.labels[chosen]
+    return Labelled(patterns, labels)
 
 
-def make_validation(run: Run, make_patterns: Callable[[], Patterns]) -> Validate:
+def make_validation(run: Run, make_patterns: Callable[[], Labelled]) -> Validate:
     """The accuracy on patterns that are made once, when they are first needed.
 
     Args:
@@ -91,10 +115,12 @@ def make_validation(run: Run, make_patterns: Callable[[], Patterns]) -> Validate
     patterns_once = functools.cache(make_patterns)
 
     def validate(params: Any) -> float:
-        patterns, rows = patterns_once()
+        patterns, rows, masks = patterns_once()
         local = jax.tree.map(lambda leaf: leaf.addressable_data(0), params)
         trained = dataclasses.replace(run, params=local)
-        probabilities = classify_patterns(trained, patterns, run.evaluation.batch_size)
+        probabilities = classify_patterns(
+            trained, patterns, run.evaluation.batch_size, masks=masks
+        )
         return float((probabilities.argmax(-1) == rows).mean())
 
     return validate
@@ -115,7 +141,7 @@ def standard_validation(run: Run, source: Source | None = None) -> Validate | No
     if run.evaluation.crystals and run.provenance.get("held_out"):
         return make_validation(run, lambda: known_patterns(run))
 
-    def make_synthetic() -> Patterns:
+    def make_synthetic() -> Labelled:
         synthetic = source or synthetic_source(run.config, run.statistics)
         return synthetic_patterns(run, synthetic)
 
