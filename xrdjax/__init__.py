@@ -11,10 +11,13 @@ from xrdjax.crystals.textbook import gallery, gallery_names
 from xrdjax.diffraction.overflow import Overflow
 from xrdjax.diffraction.powder import pattern_of_lines, powder_lines, powder_pattern
 from xrdjax.errors import InputError
+from xrdjax.evaluation.measured import prepare_pattern
 from xrdjax.evaluation.predict import classify_patterns
+from xrdjax.instrument.exposure import ExposureRanges
 from xrdjax.instrument.grid import TwoThetaGrid
 from xrdjax.instrument.instrument import Instrument, InstrumentRanges, make_instrument
 from xrdjax.instrument.measurement import Measurement, make_measurement, peaks_for
+from xrdjax.instrument.ranges import Spread
 from xrdjax.instrument.specimen import Specimen, SpecimenRanges, make_specimen
 from xrdjax.measured.resampling import resample
 from xrdjax.measured.text import read_pattern
@@ -25,11 +28,12 @@ from xrdjax.prior.prior import Limits, make_prior
 from xrdjax.prior.sampling import sample_crystal, sample_crystals, sample_group_rows
 from xrdjax.prior.sites import Sites, sites_to_crystal, sites_to_structure
 from xrdjax.prior.tables import group_row
-from xrdjax.run import load_pretrained, load_run
+from xrdjax.run import load_measured, load_pretrained, load_run
 
 __version__ = "0.1.0"
 __all__ = [
     "Crystal",
+    "ExposureRanges",
     "InputError",
     "Instrument",
     "InstrumentRanges",
@@ -39,12 +43,14 @@ __all__ = [
     "Sites",
     "Specimen",
     "SpecimenRanges",
+    "Spread",
     "Structure",
     "TwoThetaGrid",
     "classify_patterns",
     "gallery",
     "gallery_names",
     "group_row",
+    "load_measured",
     "load_pretrained",
     "load_run",
     "load_statistics",
@@ -58,6 +64,7 @@ __all__ = [
     "peaks_for",
     "powder_lines",
     "powder_pattern",
+    "prepare_pattern",
     "read_crystals",
     "read_pattern",
     "resample",

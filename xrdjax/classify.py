@@ -1,8 +1,9 @@
 """Ranks the space groups of a measured powder pattern.
 
-python -m xrdjax.classify --workdir=DIR --pattern=FILE.xy
+python -m xrdjax.classify --pattern=FILE.xy
 
---pretrained, in place of --workdir, takes the bundled network.
+takes the bundled network that has learned from simulated measurements; --workdir=DIR
+takes that of a run, --clean the bundled one for patterns without background and noise.
 """
 
 import argparse
@@ -10,12 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xrdjax.errors import exit_on_input_error
+from xrdjax.evaluation.measured import prepare_pattern, reads_recorded
 from xrdjax.evaluation.predict import classify_patterns, grid_deg, most_probable
-from xrdjax.measured.resampling import measured_share, resample
 from xrdjax.measured.text import read_pattern
-from xrdjax.run import add_network_flags, load_network
+from xrdjax.run import Run, add_measured_network_flags, load_network
 from xrdjax.symmetry.space_groups import space_group
 
+# Probability below which an answer is more likely wrong than right.
+_LEAST_SURE = 0.5
 # Share of the range that may be missing without a warning.
 _NEGLIGIBLE = 0.005
 
@@ -24,26 +27,58 @@ def _classify(args: argparse.Namespace) -> str:
     """Reads and classifies the pattern; returns what is printed."""
     two_theta, intensity = read_pattern(args.pattern)
     run = load_network(args.workdir)
-    grid = grid_deg(run)
-    pattern = resample(two_theta, intensity, grid, args.subtract_background)
-    probabilities = classify_patterns(run, pattern[None], batch_size=1)[0]
-    background = "subtracted" if args.subtract_background else "kept"
+    prepared = prepare_pattern(
+        run, two_theta, intensity, args.wavelength, args.subtract_background
+    )
+    probabilities = classify_patterns(
+        run, prepared.pattern[None], batch_size=1, masks=prepared.mask[None]
+    )[0]
     about_pattern = (
         f"{args.pattern.name}: {len(two_theta)} points from {two_theta[0]:g} to "
-        f"{two_theta[-1]:g} degrees, background {background}"
+        f"{two_theta[-1]:g} degrees, {_about_background(run, args)}"
     )
-    about_network = (
-        f"network of step {run.step} for {len(run.space_groups)} space groups, "
-        f"{run.measurement.instruments.wavelengths[0]:g} angstrom, {grid[0]:g} to "
-        f"{grid[-1]:g} degrees"
-    )
-    table = _table(most_probable(run, probabilities))
-    lines = [about_pattern, about_network, "", *table]
-    missing = 1 - measured_share(two_theta, grid)
-    if missing > _NEGLIGIBLE:
-        warning = "was not measured and counts as zero: trust the answer less"
-        lines += ["", f"{missing:.0%} of the range {warning}"]
+    about = about_pattern, _about_wavelength(run, args.wavelength), _about_network(run)
+    lines = [*about, "", *_table(most_probable(run, probabilities))]
+    if probabilities.max() < _LEAST_SURE:
+        lines += ["", "not sure: the first answer is more likely wrong than right"]
+    if 1 - prepared.share > _NEGLIGIBLE:
+        lines += ["", _about_range(run, 1 - prepared.share)]
     return "\n".join(lines)
+
+
+def _about_background(run: Run, args: argparse.Namespace) -> str:
+    if reads_recorded(run) or args.subtract_background:
+        return "background subtracted"
+    return "background kept"
+
+
+def _about_wavelength(run: Run, wavelength: float | None) -> str:
+    if wavelength is not None:
+        return f"wavelength {wavelength:g} angstrom"
+    known = run.measurement.instruments.wavelengths[0]
+    return (
+        f"wavelength {known:g} angstrom, which is assumed: name another one with "
+        "--wavelength"
+    )
+
+
+def _about_network(run: Run) -> str:
+    grid = grid_deg(run)
+    seen = "simulated measurements" if reads_recorded(run) else "clean patterns"
+    return (
+        f"network of step {run.step} for {len(run.space_groups)} space groups, trained "
+        f"on {seen} of {run.measurement.instruments.wavelengths[0]:g} angstrom, "
+        f"{grid[0]:g} to {grid[-1]:g} degrees"
+    )
+
+
+def _about_range(run: Run, missing: float) -> str:
+    if reads_recorded(run):
+        return f"{missing:.0%} of the range was not measured, which the network knows"
+    return (
+        f"{missing:.0%} of the range was not measured and counts as zero: trust the "
+        "answer less"
+    )
 
 
 def _table(best: Sequence[tuple[int, float]]) -> list[str]:
@@ -63,19 +98,25 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m xrdjax.classify",
         description="The five most probable space groups of a powder pattern.",
     )
-    add_network_flags(parser)
+    add_measured_network_flags(parser)
     parser.add_argument(
         "--pattern",
         type=Path,
         required=True,
         help="text file (.xy, .xye, .csv) with columns two theta (degrees) and "
-        "intensity, measured at the wavelength that the network was trained for",
+        "intensity",
+    )
+    parser.add_argument(
+        "--wavelength",
+        type=float,
+        help="of the measurement, angstrom (default: that of the network)",
     )
     parser.add_argument(
         "--subtract_background",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="estimate the background and subtract it, as the network has seen none",
+        help="estimate the background and subtract it; a network that has seen "
+        "simulated measurements always does so",
     )
     return parser
 

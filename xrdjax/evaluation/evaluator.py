@@ -28,7 +28,7 @@ from xrdjax.known.collection import known_crystals
 from xrdjax.known.selection import choose_split
 from xrdjax.patterns.batch import Source
 from xrdjax.patterns.structures import patterns_of_structures
-from xrdjax.run import PRETRAINED, Run, is_weights, load_network
+from xrdjax.run import MEASURED, PRETRAINED, Run, is_weights, load_network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Request:
         if self.out is not None:
             return Path(self.out)
         # nothing is written into the package's own folder
-        is_bundled = Path(self.workdir) == PRETRAINED
+        is_bundled = Path(self.workdir) in (PRETRAINED, MEASURED)
         return (Path() if is_bundled else Path(self.workdir)) / "report.json"
 
     @property

@@ -1,13 +1,17 @@
 """From the angles of a measurement to those that a network reads."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from xrdjax.errors import InputError
 from xrdjax.measured.background import estimate_background
 
 # Share of the grid's range that must have been measured.
 _LEAST_MEASURED = 0.5
+# The same, for a network that knows what was measured.
+_LEAST_SEEN = 0.25
+# Steps between neighbours that make a hole.
+_HOLE = 5
 # Height of the highest peak above the background, of the maximum; less is rounding.
 _LEAST_HEIGHT = 1e-6
 
@@ -72,3 +76,81 @@ def measured_share(
     """Share of the grid's range of 2 theta, in degrees, that was measured."""
     first, last = max(two_theta[0], grid_deg[0]), min(two_theta[-1], grid_deg[-1])
     return max(0.0, float((last - first) / (grid_deg[-1] - grid_deg[0])))
+
+
+def at_wavelength(
+    two_theta: Float[np.ndarray, " R"], measured: float, wanted: float
+) -> Float[np.ndarray, " R"]:
+    """Angles at which the same spacings appear for another wavelength, by Bragg's law.
+
+    Args:
+        two_theta: [R] degrees.
+        measured: wavelength of the measurement, angstrom.
+        wanted: wavelength that the network knows, angstrom.
+
+    Returns:
+        [R] degrees; NaN where no spacing appears at all.
+
+    Raises:
+        InputError: no such wavelength.
+    """
+    if not (np.isfinite(measured) and measured > 0):
+        raise InputError(
+            f"the wavelength is {measured} angstrom: expected a positive number, such "
+            "as 1.5406 (Cu K-alpha1)"
+        )
+    sine = np.sin(np.deg2rad(two_theta) / 2) * (wanted / measured)
+    return 2 * np.rad2deg(np.arcsin(np.where(sine <= 1, sine, np.nan)))
+
+
+def average_onto(
+    two_theta: Float[np.ndarray, " R"],
+    intensity: Float[np.ndarray, " R"],
+    grid_deg: Float[np.ndarray, " T"],
+) -> tuple[Float[np.ndarray, " T"], Bool[np.ndarray, " T"]]:
+    """A measured pattern on even steps, divided by its maximum, and what was measured.
+
+    Each value is the mean, over a step around its angle, of the measurement
+    interpolated linearly: sharp lines lose no area, whatever the two steps are. A hole
+    of more than five steps of the measurement, and of the grid, was not measured.
+
+    Args:
+        two_theta: [R] degrees, increasing.
+        intensity: [R] not negative.
+        grid_deg: [T] degrees, even.
+
+    Returns:
+        [T] intensity, 0 where nothing was measured, and [T] where it was.
+
+    Raises:
+        InputError: less than a quarter of the grid was measured, or nothing is left
+            there.
+    """
+    there = np.isfinite(two_theta) & np.isfinite(intensity)
+    angles, values = two_theta[there], intensity[there]
+    half = (grid_deg[1] - grid_deg[0]) / 2
+    edges = np.append(grid_deg - half, grid_deg[-1] + half)
+    gaps = np.diff(angles)
+    area = np.concatenate([[0], np.cumsum(gaps * (values[1:] + values[:-1]) / 2)])
+    before = np.clip(np.searchsorted(angles, edges, "right") - 1, 0, len(angles) - 2)
+    within = np.clip(edges - angles[before], 0, gaps[before])
+    slope = (values[before + 1] - values[before]) / gaps[before]
+    integral = area[before] + within * (values[before] + slope * within / 2)
+    covered = np.diff(np.clip(edges, angles[0], angles[-1]))
+    mean = np.diff(integral) / np.where(covered > 0, covered, 1.0)
+    hole = gaps > _HOLE * max(np.median(gaps), 2 * half)
+    nearest = np.clip(np.searchsorted(angles, grid_deg, "right") - 1, 0, len(gaps) - 1)
+    mask = (grid_deg >= angles[0]) & (grid_deg <= angles[-1]) & ~hole[nearest]
+    if mask.mean() < _LEAST_SEEN:
+        raise InputError(
+            f"the pattern covers {mask.mean():.0%} of {grid_deg[0]:g} to "
+            f"{grid_deg[-1]:g} degrees: expected at least a quarter, so measure the "
+            "rest, or name the wavelength if it is not that of the network"
+        )
+    recorded = np.where(mask, np.maximum(mean, 0), 0.0)
+    if not recorded.any():
+        raise InputError(
+            f"the pattern is zero everywhere from {grid_deg[0]:g} to {grid_deg[-1]:g} "
+            "degrees: check its columns"
+        )
+    return (recorded / recorded.max()).astype(np.float32), mask

@@ -1,0 +1,1 @@
+"""How well a network names the space groups of measured patterns."""

@@ -1,0 +1,83 @@
+"""How well a network names the space groups of measured patterns.
+
+    python -m experiments.measured_patterns --patterns=rruff_patterns.npz
+
+takes the bundled network that has seen simulated measurements; --workdir=DIR takes that
+of a run. No measured pattern has any part in training. The last line is a constant
+answer: the frequencies of the training statistics.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from experiments.measured_patterns.patterns import MeasuredPatterns, read_patterns
+from experiments.measured_patterns.scores import scores
+from xrdjax.errors import exit_on_input_error
+from xrdjax.evaluation.measured import prepare_pattern
+from xrdjax.evaluation.predict import classify_patterns
+from xrdjax.run import (
+    Run,
+    add_checkpoint_flag,
+    add_measured_network_flags,
+    load_network,
+)
+
+
+def _answers(run: Run, measured: MeasuredPatterns) -> np.ndarray:
+    """Probabilities [n, K] of each space group."""
+    prepared = [
+        prepare_pattern(run, measured.two_theta[there], np.maximum(intensity[there], 0))
+        for intensity in measured.intensity
+        for there in [np.isfinite(intensity)]
+    ]
+    return classify_patterns(
+        run,
+        np.stack([one.pattern for one in prepared]),
+        masks=np.stack([one.mask for one in prepared]),
+    )
+
+
+def _table(columns: dict[str, dict[str, float]]) -> str:
+    """Markdown: a row for each score, a column for each who answers."""
+    names = next(iter(columns.values()))
+    rows = [["", *columns], ["---", *["---:"] * len(columns)]]
+    for name in names:
+        values = [scores[name] for scores in columns.values()]
+        rows.append([name, *(f"{value:.4g}" for value in values)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _report(path: Path, run: Run) -> str:
+    measured = read_patterns(path)
+    truth = measured.space_groups, measured.minerals
+    constant = np.tile(run.statistics.frequencies, (len(measured.intensity), 1))
+    columns = {
+        f"network of step {run.step}": _answers(run, measured),
+        "constant answer": constant,
+    }
+    counted = {name: scores(p, run.space_groups, *truth) for name, p in columns.items()}
+    return f"{path.name}\n\n{_table(counted)}\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints a table for each file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.measured_patterns",
+        description=__doc__.splitlines()[0],
+        allow_abbrev=False,
+    )
+    parser.add_argument("--patterns", type=Path, required=True, nargs="+")
+    add_measured_network_flags(parser)
+    add_checkpoint_flag(parser)
+    given = parser.parse_args(arguments)
+    with exit_on_input_error():
+        run = load_network(given.workdir, given.checkpoint)
+        for path in given.patterns:
+            print(_report(path, run))
+
+
+if __name__ == "__main__":
+    main()

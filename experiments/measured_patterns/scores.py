@@ -1,0 +1,56 @@
+"""What is counted of the answers to measured patterns."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from xrdjax.evaluation.calibration import calibration_error
+from xrdjax.symmetry.space_groups import space_group
+
+_COVERAGES = (1.0, 0.5, 0.2)
+
+
+def _system(number: int) -> str:
+    return space_group(int(number)).crystal_system
+
+
+def scores(
+    probabilities: Float[np.ndarray, "n K"],
+    groups: Int[np.ndarray, " K"],
+    truth: Int[np.ndarray, " n"],
+    minerals: Int[np.ndarray, " n"],
+) -> dict[str, float]:
+    """Shares of right answers, of all patterns, whether or not the network knows them.
+
+    Args:
+        probabilities: [n, K] of each space group.
+        groups: [K] numbers of the space groups.
+        truth: [n] number of each pattern's space group.
+        minerals: [n] patterns with one number count as one in `top1_by_mineral`.
+    """
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    named = groups[order]
+    first = named[:, 0] == truth
+    confidence = probabilities.max(axis=1)
+    surest = np.argsort(-confidence, kind="stable")
+    weights = 1 / np.bincount(minerals)[minerals]
+    systems = sorted({_system(g) for g in groups})
+    members = np.array([[_system(g) == s for s in systems] for g in groups], float)
+    answered = np.array(systems)[(probabilities @ members).argmax(axis=1)]
+    known = np.isin(truth, groups)
+    column = np.searchsorted(groups, truth[known])
+    logs = np.log(np.maximum(probabilities[known, column], 1e-12))
+    return {
+        "patterns": len(truth),
+        "in_its_groups": int(known.sum()),
+        "top1": first.mean(),
+        "top1_by_mineral": (first * weights).sum() / weights.sum(),
+        "top5": (named[:, :5] == truth[:, None]).any(axis=1).mean(),
+        "crystal_system": (answered == [_system(g) for g in truth]).mean(),
+        **{
+            f"top1_at_{share:.0%}": first[surest[: round(share * len(first))]].mean()
+            for share in _COVERAGES[1:]
+        },
+        "confidence": confidence.mean(),
+        "calibration_error": calibration_error(confidence, first),
+        "minus_log_p": -logs.mean(),
+    }

@@ -1,0 +1,64 @@
+"""A measured pattern on the grid of a network that has seen simulated measurements."""
+
+import numpy as np
+import pytest
+from tiny_run import tiny_config
+
+from xrdjax.errors import InputError
+from xrdjax.evaluation.measured import prepare_pattern, reads_recorded
+from xrdjax.prior.file import BUNDLED, load_statistics, read_provenance
+from xrdjax.run import make_run
+
+ANGLES = np.arange(8.0, 92.0, 0.015)
+GENERATOR = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def run():
+    config = tiny_config(
+        points=4251, **{"model.channels": "measured", "model.points": 512}
+    )
+    return make_run(config, load_statistics(), read_provenance(BUNDLED))
+
+
+def peaks(*places, width=0.1):
+    return sum(np.exp(-(((ANGLES - place) / width) ** 2)) for place in places)
+
+
+def test_what_was_measured_is_known_and_scaled(run):
+    assert reads_recorded(run)
+    prepared = prepare_pattern(run, ANGLES, 700 * peaks(30, 45, 60) + 20)
+    assert prepared.pattern.max() == 1 and prepared.pattern.shape == (4251,)
+    grid = run.measurement.grid.two_theta_deg
+    np.testing.assert_array_equal(prepared.mask, grid >= ANGLES[0])
+    assert prepared.share == pytest.approx((90 - 8) / 85, abs=1e-3)
+
+
+def test_peaks_of_another_wavelength_lie_where_the_network_expects_them(run):
+    prepared = prepare_pattern(run, ANGLES, peaks(20.0), wavelength=0.7093)
+    place = run.measurement.grid.two_theta_deg[prepared.pattern.argmax()]
+    spacing = 0.7093 / 2 / np.sin(np.deg2rad(10))
+    expected = 2 * np.rad2deg(np.arcsin(1.5406 / 2 / spacing))
+    assert place == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "intensity",
+    [
+        np.full(len(ANGLES), 5.0),
+        GENERATOR.poisson(100, len(ANGLES)).astype(float),
+        100 * np.exp(-(((ANGLES - 25) / 8) ** 2)) + 3,
+        GENERATOR.poisson(300 * np.exp(-(((ANGLES - 25) / 8) ** 2)) + 20).astype(float),
+    ],
+    ids=["flat", "noise", "amorphous", "noisy and amorphous"],
+)
+def test_what_shows_no_peak_is_refused(run, intensity):
+    with pytest.raises(InputError, match="shows no peak above its background"):
+        prepare_pattern(run, ANGLES, intensity)
+
+
+def test_peaks_that_can_be_seen_in_the_noise_are_not_refused(run):
+    expected = 40 * peaks(30, 45, 60, 77) + 100
+    prepare_pattern(
+        run, ANGLES, np.random.default_rng(1).poisson(expected).astype(float)
+    )

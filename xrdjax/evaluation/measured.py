@@ -1,0 +1,110 @@
+"""From a measured pattern to what a run's network can be asked."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float
+
+from xrdjax.errors import InputError
+from xrdjax.evaluation.predict import grid_deg
+from xrdjax.measured.resampling import (
+    at_wavelength,
+    average_onto,
+    measured_share,
+    resample,
+)
+from xrdjax.models.measured_input import background_of
+from xrdjax.run import Run
+
+# Of the standard deviation of a normal distribution over its median distance.
+_SIGMA_PER_MEDIAN = 1.4826
+# Points of a mean, how many times its noise and which share of the maximum a peak is at
+# least, how wide it is at most, and the least background.
+_MEAN_OF, _LEAST_PEAK, _LEAST_SHARE = 5, 8.0, 0.01
+_WIDEST_PEAK_DEG = 1.3
+_ROUNDING = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A measured pattern on the grid of a run.
+
+    Attributes:
+        pattern: [T] with maximum 1; 0 where nothing was measured.
+        mask: [T] which points were measured.
+        share: of the grid's range that was measured, 0 to 1.
+    """
+
+    pattern: Float[np.ndarray, " T"]
+    mask: Bool[np.ndarray, " T"]
+    share: float
+
+
+def reads_recorded(run: Run) -> bool:
+    """Whether a network was trained on patterns with background, noise and a window."""
+    return run.network_input.cells is not None
+
+
+def _require_peaks(
+    pattern: Float[np.ndarray, " T"], mask: Bool[np.ndarray, " T"], step_deg: float
+) -> None:
+    """Refuses a pattern that does not rise above its background and noise anywhere.
+
+    Counts vary by the square root of their number, so that the noise is a multiple of
+    the background's root: the median one of neighbours' differences, which peaks hardly
+    change. The mean of five points must be eight times its own noise, and 1 % of the
+    maximum above what is wider than 1.3 degrees.
+    """
+    background = background_of(
+        jnp.asarray(pattern)[None],
+        jnp.asarray(mask, jnp.float32)[None],
+        step_deg,
+        _WIDEST_PEAK_DEG,
+    )
+    level = np.asarray(background)[0]
+    root = np.sqrt(np.maximum(level, _ROUNDING))
+    measured = mask[1:] & mask[:-1]
+    steps = np.abs(np.diff(pattern))[measured] / root[1:][measured]
+    noise = _SIGMA_PER_MEDIAN * np.median(steps) / np.sqrt(2 * _MEAN_OF) * root
+    net = np.where(mask, pattern - level, 0.0)
+    peaks = np.convolve(net, np.full(_MEAN_OF, 1 / _MEAN_OF), mode="same")
+    if not np.any(peaks > np.maximum(_LEAST_PEAK * noise, _LEAST_SHARE)):
+        raise InputError(
+            "the pattern shows no peak above its background and noise, so that there is "
+            "nothing to tell a space group from: measure it longer, or check its columns"
+        )
+
+
+def prepare_pattern(
+    run: Run,
+    two_theta: Float[np.ndarray, " R"],
+    intensity: Float[np.ndarray, " R"],
+    wavelength: float | None = None,
+    subtract_background: bool = True,
+) -> Prepared:
+    """Puts a measured pattern on the grid of a run.
+
+    Args:
+        run: whose network is to be asked.
+        two_theta: [R] degrees, increasing.
+        intensity: [R] not negative.
+        wavelength: of the measurement, angstrom; by default that of the run.
+        subtract_background: for a network that has seen clean patterns only; one that
+            knows backgrounds removes them itself.
+
+    Raises:
+        InputError: too little of the grid was measured, or nothing is left there.
+    """
+    known = run.measurement.instruments.wavelengths[0]
+    grid = grid_deg(run)
+    angles = at_wavelength(two_theta, wavelength or known, known)
+    there = np.isfinite(angles)
+    angles, intensity = angles[there], intensity[there]
+    if reads_recorded(run):
+        pattern, mask = average_onto(angles, intensity, grid)
+        _require_peaks(pattern, mask, grid[1] - grid[0])
+        return Prepared(pattern, mask, float(mask.mean()))
+    pattern = resample(angles, intensity, grid, subtract_background)
+    mask = (grid >= angles[0]) & (grid <= angles[-1])
+    return Prepared(pattern, mask, measured_share(angles, grid))
