@@ -27,6 +27,11 @@ def _parser() -> argparse.ArgumentParser:
     add_checkpoint_flag(parser)
     add("--crystals", type=Path, help="for the report (default: those of the run)")
     add("--synthetic", type=int, help="synthetic crystals (default: as configured)")
+    add(
+        "--calibrate",
+        action="store_true",
+        help="scale the logits so that probabilities fit the validation patterns",
+    )
     add("--out", type=Path, default=PRETRAINED, help="folder (default: the package's)")
     return parser
 
@@ -41,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given.crystals,
             given.synthetic,
             given.checkpoint,
+            given.calibrate,
         )
     size = (given.out / WEIGHTS).stat().st_size
     print(f"step {run.step}: {size / 1e6:.1f} MB of weights, written to {given.out}")

@@ -1,16 +1,26 @@
 """Writes a checkpoint of a run as a folder of weights, with its report and licence."""
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from xrdjax.errors import InputError
+from xrdjax.evaluation.calibration import (
+    at_temperature,
+    calibration_error,
+    fit_temperature,
+)
 from xrdjax.evaluation.evaluator import Request, evaluate_run
+from xrdjax.evaluation.predict import classify_patterns
 from xrdjax.evaluation.report import to_json, to_markdown
 from xrdjax.files import write_text
 from xrdjax.run import Run, load_run, save_weights
+from xrdjax.training.validation import known_patterns
 
 # Licences of crystals under which weights made from them may be published under
 # CC BY 4.0.
@@ -60,12 +70,34 @@ def _without_paths(result: Mapping[str, Any], *paths: Path | str | None) -> dict
     return json.loads(text)
 
 
+def calibrated(run: Run) -> Run:
+    """The run with logits divided by the temperature that suits its validation best.
+
+    The last layer is linear, so its kernel and bias are divided; it is the one that
+    flax names last among those named Dense.
+    """
+    patterns, rows, masks = known_patterns(run)
+    probabilities = classify_patterns(run, patterns, masks=masks)
+    temperature = fit_temperature(probabilities, rows)
+    head = max(name for name in run.params if name.startswith("Dense_"))
+    scaled = jax.tree.map(lambda leaf: leaf / temperature, run.params[head])
+    before = calibration_error(probabilities.max(1), probabilities.argmax(1) == rows)
+    answers = at_temperature(probabilities, temperature)
+    after = calibration_error(answers.max(1), answers.argmax(1) == rows)
+    print(
+        f"temperature {temperature:.3f} by {len(rows)} validation patterns: expected "
+        f"calibration error {before:.3f} before, {after:.3f} after"
+    )
+    return dataclasses.replace(run, params=run.params | {head: scaled})
+
+
 def export(
     workdir: Path,
     folder: Path,
     crystals: Path | str | None = None,
     synthetic: int | None = None,
     checkpoint: str = "newest",
+    calibrate: bool = False,
 ) -> Run:
     """Writes a checkpoint of a run as a folder of weights.
 
@@ -77,6 +109,8 @@ def export(
             it.
         checkpoint: "newest", or "best" by validation accuracy; the report of the best
             leaves out the known crystals for validation, which chose it.
+        calibrate: divide the logits by the temperature that suits the run's validation
+            patterns best, so that probabilities can be trusted.
 
     Returns:
         The run, at the checkpoint that was exported.
@@ -87,6 +121,8 @@ def export(
     """
     run = load_run(workdir, checkpoint)
     terms = licence(run.provenance)
+    if calibrate:
+        run = calibrated(run)
     crystals = crystals or run.evaluation.crystals or None
     save_weights(run, folder)
     write_text(folder / "LICENSE", terms)
