@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from experiments.throughput.measurements import time_measurements
 from experiments.throughput.other_programs import time_pymatgen, time_pyxtal
 from experiments.throughput.scaling import time_scaling
 from experiments.throughput.stages import (
@@ -124,6 +125,8 @@ def benchmark(bench: Bench, with_others: bool) -> dict[str, Any]:
     else:
         numbers |= time_stages(bench)
         numbers["peak_device_mib"] = peak_device_mib()
+    announce("measurements")
+    numbers["measurements"] = _in_fresh_process(time_measurements, bench)
     announce("large crystals")
     numbers["scaling"] = time_scaling(bench)
     numbers["training"] = {}

@@ -51,6 +51,18 @@ def _device_lines(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def _measurement_lines(rows: dict[str, dict[str, Any]]) -> list[str]:
+    """Each measurement's speed, and its ratio to the first one's."""
+    if not rows:
+        return []
+    first = next(iter(rows.values()))["per_second"]
+    lines = [f"\n{'measurement, one core':28}{'patterns / s':>14}{'ratio':>8}"]
+    for name, row in rows.items():
+        speed = row["per_second"]
+        lines.append(f"{name:28}{speed:14,.0f}{speed / first:8.2f}")
+    return lines
+
+
 def _training_lines(training: dict[str, dict[str, Any]]) -> list[str]:
     columns = f"{'training':10}{'batch':>7}{'points':>8}{'dtype':>10}{'ms / step':>11}"
     lines = [
@@ -93,6 +105,7 @@ def table(numbers: dict[str, Any]) -> str:
         *_heading(numbers),
         *_generator_lines(numbers),
         *_device_lines(numbers.get("devices", [])),
+        *_measurement_lines(numbers.get("measurements", {})),
         *_training_lines(numbers["training"]),
         *_scaling_lines(numbers["scaling"]),
         *map(_comparison_line, numbers.get("comparison", [])),

@@ -54,6 +54,7 @@ def numbers():
         for number in CELLS
         for against in ("volume", "sites")
     ]
+    measured = {"paper": stage(10.0), "measured": stage(12.5)}
     others = {
         "pymatgen": {"crystals": 10, "seconds": 1.0},
         "PyXtal": {"valid": 0, "seconds": 2.0},
@@ -78,6 +79,7 @@ def numbers():
         "peak_device_mib": None,
         "devices": [device],
         "training": {"quick": training},
+        "measurements": measured,
         "scaling": curves,
         "others": others,
         "comparison": compare(stages, others),
@@ -237,6 +239,7 @@ def test_the_table_holds_every_stage_and_every_comparison(numbers):
         "no crystal",
     ):
         assert word in lines
+    assert "measured                                80    0.80" in lines
     # the whole takes 16 ms a crystal
     assert "patterns: 62 / s, 225,000 / h" in lines
 
