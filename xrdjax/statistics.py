@@ -24,6 +24,7 @@ from xrdjax.known.collection import known_crystals
 from xrdjax.known.file import save_analyses
 from xrdjax.known.fitting import fit_statistics, summary
 from xrdjax.known.splits import KINDS, Split, split_by_hash
+from xrdjax.prior.backing_off import BackingOff
 from xrdjax.prior.file import save_statistics
 
 _MOST_FAILURES = 20  # that are listed by name
@@ -49,6 +50,23 @@ def _parser() -> argparse.ArgumentParser:
     add("--split", choices=KINDS, default="type", help="random: by crystal, not type")
     add("--seed", type=int, default=0, help="of the split")
     add("--min_crystals", type=int, default=50, help="a group needs this many")
+    add(
+        "--all_groups",
+        action="store_true",
+        help="all 230 groups: those with fewer crystals borrow from their relatives",
+    )
+    add(
+        "--borrowed",
+        type=int,
+        default=BackingOff.borrowed,
+        help="crystals that what a group borrows is worth, with --all_groups",
+    )
+    add(
+        "--floor",
+        type=float,
+        default=BackingOff.floor,
+        help="crystals that the frequency of a rarer group is made from, likewise",
+    )
     add("--symprec", type=float, default=0.01, help="of spglib, angstrom")
     add("--processes", type=int, help="how many to use; all cores without it")
     add("--source", default="", help="where the crystals come from, for the record")
@@ -68,6 +86,10 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"--analyses is {args.analyses!r}: name a file .npz")
     if args.min_crystals < 1:
         raise InputError(f"--min_crystals is {args.min_crystals}: expected 1 or more")
+    if args.borrowed < 1:
+        raise InputError(f"--borrowed is {args.borrowed}: expected 1 or more")
+    if not 0 < args.floor < math.inf:
+        raise InputError(f"--floor is {args.floor}: expected a number above 0")
     if not 0 < args.symprec < math.inf:
         raise InputError(f"--symprec is {args.symprec}: expected a length above 0")
     if args.processes is not None and args.processes < 1:
@@ -79,6 +101,9 @@ def _command(args: argparse.Namespace) -> str:
     """The command that makes the file again, with names of files in place of paths."""
     names = ("held_out", "split", "seed", "min_crystals", "symprec")
     options = [f"--{name}={getattr(args, name)}" for name in names]
+    if args.all_groups:
+        options += ["--all_groups", f"--borrowed={args.borrowed}"]
+        options += [f"--floor={args.floor:g}"]
     return " ".join(
         ["python -m xrdjax.statistics", f"--crystals={Path(args.crystals).name}"]
         + [f"--out={Path(args.out).name}", *options]
@@ -125,7 +150,8 @@ def _make(args: argparse.Namespace) -> None:
     _print_failures("unreadable", known.unreadable)
     _print_failures("without symmetry", known.without_symmetry)
     split = Split(args.held_out, args.seed, args.split)
-    fit = fit_statistics(known, split, args.min_crystals)
+    backing_off = BackingOff(args.borrowed, args.floor) if args.all_groups else None
+    fit = fit_statistics(known, split, args.min_crystals, backing_off)
     provenance = _provenance(args, fit.counts)
     save_statistics(args.out, fit.statistics, provenance, overwrite=args.overwrite)
     print(f"\n{summary(fit)}\n\nwritten to {args.out}")

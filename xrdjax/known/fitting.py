@@ -1,5 +1,6 @@
 """Statistics of the known side of a split of crystals, and the counts of both sides."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from xrdjax.crystals.structure_types import Analysis
 from xrdjax.known.analyses import AnalysedCrystals
 from xrdjax.known.splits import Split, members
+from xrdjax.prior.backing_off import BackingOff
 from xrdjax.prior.fit import compute_statistics, eligible_crystals
 from xrdjax.prior.tables import Statistics
 from xrdjax.symmetry.space_groups import space_group
@@ -32,16 +34,22 @@ class Fit:
     counts: dict[str, Any]
 
 
-def fit_statistics(known: AnalysedCrystals, split: Split, min_crystals: int) -> Fit:
+def fit_statistics(
+    known: AnalysedCrystals,
+    split: Split,
+    min_crystals: int,
+    backing_off: BackingOff | None = None,
+) -> Fit:
     """Computes the statistics of the crystals that are not held out.
 
     Args:
         known: all crystals.
         split: which of them are held out.
-        min_crystals: a group with fewer gets no statistics.
+        min_crystals: a group with fewer gets no statistics, or those that it borrows.
+        backing_off: how groups with fewer borrow; None leaves them out.
 
     Raises:
-        InputError: no group has enough crystals, or there is no such split.
+        InputError: as `compute_statistics`, or there is no such split.
     """
     analyses = known.analyses
     held_out = members(analyses, split, "held_out")
@@ -50,8 +58,9 @@ def fit_statistics(known: AnalysedCrystals, split: Split, min_crystals: int) -> 
         "statistics": [a for a, out in zip(analyses, held_out, strict=True) if not out],
         "held out": [a for a, out in zip(analyses, held_out, strict=True) if out],
     }
-    statistics = compute_statistics(sides["statistics"], min_crystals)
-    eligible = eligible_crystals(sides["statistics"], min_crystals)
+    statistics = compute_statistics(sides["statistics"], min_crystals, backing_off)
+    least = min_crystals if backing_off is None else 1
+    eligible = eligible_crystals(sides["statistics"], least)
     counts = {side: _count(crystals) for side, crystals in sides.items()} | {
         "types, hands apart": len({(a.space_group, a.type_key) for a in analyses}),
         "left out": {
@@ -62,6 +71,9 @@ def fit_statistics(known: AnalysedCrystals, split: Split, min_crystals: int) -> 
         "groups kept": len(statistics.space_groups),
         "crystals kept": len(eligible.analyses),
     }
+    if backing_off is not None:
+        crystals = Counter(a.space_group for a in eligible.analyses)
+        counts["crystals of groups"] = {str(n): crystals[n] for n in range(1, 231)}
     return Fit(statistics, eligible.analyses, counts)
 
 
@@ -96,7 +108,8 @@ def _sides(fit: Fit) -> list[str]:
 def _groups(fit: Fit) -> list[str]:
     """Table of the most frequent space groups."""
     statistics = fit.statistics
-    crystals = np.diff(np.asarray(statistics.group_ranges))[:, 0]
+    counted = Counter(analysis.space_group for analysis in fit.analyses)
+    crystals = np.array([counted[n] for n in statistics.space_groups.tolist()])
     kept, crystals_kept = len(statistics.space_groups), len(fit.analyses)
     lines = [
         f"{kept} space groups are kept, with {crystals_kept:,} crystals",

@@ -25,8 +25,8 @@ _LAYOUT = {
     "site_counts": (np.float32, ("K", "S")),
     "wyckoff": (np.float32, ("K", 27)),
     "group_ranges": (np.int32, ("K", 2)),
-    "atomic_volumes": (np.float32, ("M",)),
-    "packing_factors": (np.float32, ("M",)),
+    "atomic_volumes": (np.float32, ("V",)),
+    "packing_factors": (np.float32, ("V",)),
     "volume_bandwidths": (np.float32, ("K", 2)),
     "lattice_systems": (np.int32, ("K",)),
     "system_ranges": (np.int32, (len(LATTICE_SYSTEMS), 2)),
@@ -42,7 +42,6 @@ _PROBABILITIES = (
     "site_counts",
     "wyckoff",
 )
-_RANGES = ("lattice_systems", "group_ranges", "system_ranges")
 _POSITIVE = ("atomic_volumes", "packing_factors", "volume_bandwidths", "shapes")
 _HINT = "expected a file made by `python -m xrdjax.statistics`"
 
@@ -88,11 +87,22 @@ def _fault(statistics: Statistics) -> str | None:
     if np.any(statistics.shapes[:, 3:] >= np.pi):
         return "shapes has angles that are not in radians"
     counts = np.diff(statistics.group_ranges)[:, 0]
-    if np.any(counts < 1) or counts.sum() != sizes["M"]:
+    if np.any(counts < 1) or counts.sum() != sizes["V"]:
         return "group_ranges does not cover the crystals"
-    for name, expected in zip(_RANGES, row_ranges(numbers, counts), strict=True):
-        if np.any(getattr(statistics, name) != expected):
-            return f"{name} does not match the space groups"
+    systems, ranges, _ = row_ranges(numbers, counts)
+    if np.any(statistics.lattice_systems != systems):
+        return "lattice_systems does not match the space groups"
+    if np.any(statistics.group_ranges != ranges):
+        return "group_ranges does not match the space groups"
+    bounds = np.asarray(statistics.system_ranges)
+    shapes = np.diff(bounds)[:, 0]
+    ends = np.cumsum(shapes)
+    if (
+        np.any(bounds != np.stack([ends - shapes, ends], axis=1))
+        or ends[-1] != sizes["M"]
+        or np.any((shapes < 1)[systems])
+    ):
+        return "system_ranges does not match the shapes"
     return None
 
 

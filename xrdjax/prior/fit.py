@@ -1,8 +1,4 @@
-"""From analysed crystals to statistics: what is counted, and how wide the kernels are.
-
-Synthetic crystals are ordered, so a mixed site counts as its majority element (the
-lighter one of two equal parts), and every site counts as fully occupied.
-"""
+"""From analysed crystals to statistics: which count, and how wide the kernels are."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,13 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xrdjax.crystals.elements import ATOMIC_VOLUMES, SYMBOLS
-from xrdjax.crystals.lattices import parameters_from_lattice
 from xrdjax.crystals.structure_types import Analysis
 from xrdjax.errors import InputError
+from xrdjax.prior.backing_off import (
+    BackingOff,
+    Borrower,
+    choose_kernels,
+    estimate_shares,
+    lend,
+)
+from xrdjax.prior.counted import (
+    Columns,
+    CountedCrystal,
+    columns_for,
+    count_by_group,
+    count_traits,
+)
 from xrdjax.prior.tables import Statistics, row_ranges
-from xrdjax.symmetry.space_groups import LATTICE_SYSTEMS
-from xrdjax.symmetry.wyckoff import LETTERS
+from xrdjax.symmetry.space_groups import LATTICE_SYSTEMS, space_group
 
 MAX_VOLUME = 7000.0  # angstrom^3, conventional cell; as in the paper
 MAX_SITES = 100  # in the asymmetric unit; as in the paper
@@ -74,36 +81,6 @@ def eligible_crystals(
     return EligibleCrystals(tuple(kept), left_out)
 
 
-@dataclass(frozen=True)
-class _Crystal:
-    """What statistics count of one crystal; a site is (element, letter, multiplicity)."""
-
-    sites: tuple[tuple[int, int, int], ...]
-    atomic_volume: float
-    packing_factor: float
-    shape: tuple[float, ...]
-
-
-def _crystal(analysis: Analysis) -> _Crystal:
-    standard = analysis.standard
-    sites: dict[int, tuple[int, int, int]] = {}
-    # rows of a site ascend by element; the sort is stable, so the lighter one wins
-    for row in np.argsort(-standard.occupancies, kind="stable"):
-        element = int(standard.elements[row])
-        letter = LETTERS.index(analysis.wyckoff_letters[row])
-        site = (element, letter, analysis.multiplicities[row])
-        sites.setdefault(analysis.sites[row], site)
-    atomic_volume = sum(ATOMIC_VOLUMES[z] * m for z, _, m in sites.values())
-    shape = parameters_from_lattice(standard.lattice)
-    shape[:3] /= np.cbrt(standard.volume)
-    return _Crystal(
-        sites=tuple(sites.values()),
-        atomic_volume=atomic_volume,
-        packing_factor=standard.volume / atomic_volume,
-        shape=tuple(shape.tolist()),
-    )
-
-
 def _bandwidths(samples: np.ndarray, variables: int) -> np.ndarray:
     """Kernel widths [D] by the normal reference rule, for n samples [n, D].
 
@@ -122,26 +99,7 @@ def _bandwidths(samples: np.ndarray, variables: int) -> np.ndarray:
     return 1.06 * sigma * len(samples) ** (-1 / (4 + variables))
 
 
-def _shares(values: Sequence[int], size: int) -> np.ndarray:
-    """Relative frequency [size] of each of the numbers 0, 1, ..., size - 1."""
-    return np.bincount(values, minlength=size) / len(values)
-
-
-def _group_shares(
-    crystals: Sequence[_Crystal], most_elements: int, most_sites: int
-) -> dict[str, np.ndarray]:
-    """Rows of one group: elements, sites and letters of its crystals."""
-    counts = [Counter(z for z, _, _ in crystal.sites) for crystal in crystals]
-    letters = [letter for crystal in crystals for _, letter, _ in crystal.sites]
-    return {
-        "element_counts": _shares([len(c) - 1 for c in counts], most_elements),
-        "elements": _shares([z for c in counts for z in c], len(SYMBOLS)),
-        "site_counts": _shares([n - 1 for c in counts for n in c.values()], most_sites),
-        "wyckoff": _shares(letters, len(LETTERS)),
-    }
-
-
-def _volume_bandwidths(crystals: Sequence[_Crystal]) -> np.ndarray:
+def _volume_bandwidths(crystals: Sequence[CountedCrystal]) -> np.ndarray:
     """Kernel widths [2] of the sum of atomic volumes and of the packing factor."""
     samples = np.array([(c.atomic_volume, c.packing_factor) for c in crystals])
     # identical crystals (or a single one) must not give a kernel of zero width
@@ -157,72 +115,144 @@ def _shape_bandwidths(system: str, shapes: np.ndarray) -> np.ndarray:
     return widths
 
 
-def _by_group(analyses: Sequence[Analysis]) -> dict[int, list[_Crystal]]:
-    """The crystals of each space group, groups in ascending order.
+@dataclass(frozen=True)
+class _Group:
+    """What the statistics of one space group are made from.
 
-    Sorted, so that the statistics do not depend on the order of the analyses.
+    Attributes:
+        number: of the group.
+        frequency: crystals that its share among the groups stands for.
+        shares: rows of the tables of shares, by name.
+        kernels: crystals whose size and packing new ones resemble.
+        shapes: crystals whose cells those of the lattice system resemble.
     """
-    groups: dict[int, list[_Crystal]] = {}
-    for analysis in analyses:
-        groups.setdefault(analysis.space_group, []).append(_crystal(analysis))
-    return {
-        number: sorted(
-            groups[number], key=lambda c: (c.atomic_volume, c.packing_factor, c.shape)
+
+    number: int
+    frequency: float
+    shares: dict[str, np.ndarray]
+    kernels: Sequence[CountedCrystal]
+    shapes: Sequence[CountedCrystal]
+
+
+def _own(number: int, crystals: Sequence[CountedCrystal], columns: Columns) -> _Group:
+    """A group with enough crystals."""
+    counts = count_traits(crystals, columns)
+    shares = {name: found / found.sum() for name, found in counts.items()}
+    return _Group(number, len(crystals), shares, crystals, crystals)
+
+
+def _all_groups(
+    by_group: dict[int, list[CountedCrystal]],
+    min_crystals: int,
+    columns: Columns,
+    backing_off: BackingOff,
+) -> list[_Group]:
+    """Every group, those with too few crystals by backing off."""
+    lent = lend(by_group, columns, backing_off.borrowed)
+    with_shapes = _with_shapes(by_group, min_crystals)
+    groups = []
+    for number in range(1, 231):
+        crystals = by_group.get(number, [])
+        if len(crystals) >= min_crystals:
+            groups.append(_own(number, crystals, columns))
+            continue
+        borrower = Borrower(number, crystals, lent, backing_off.borrowed)
+        groups.append(
+            _Group(
+                number,
+                max(len(crystals), backing_off.floor),
+                estimate_shares(borrower, columns),
+                choose_kernels(borrower),
+                crystals if number in with_shapes else [],
+            )
         )
-        for number in sorted(groups)
-    }
+    return groups
 
 
-def _frequencies(groups: Sequence[Sequence[_Crystal]]) -> dict[str, np.ndarray]:
-    """Rows of all groups: shares of crystals, elements, sites and letters."""
-    in_elements = [Counter(z for z, _, _ in c.sites) for g in groups for c in g]
-    most_elements = max(map(len, in_elements))
-    most_sites = max(max(sites.values()) for sites in in_elements)
-    shares = [_group_shares(g, most_elements, most_sites) for g in groups]
-    counts = np.array([len(crystals) for crystals in groups])
-    return {
-        "frequencies": (counts / counts.sum()).astype(np.float32),
-        **{k: np.stack([s[k] for s in shares]).astype(np.float32) for k in shares[0]},
-    }
+def _with_shapes(
+    by_group: dict[int, list[CountedCrystal]], min_crystals: int
+) -> set[int]:
+    """Groups whose crystals lend their shapes though they are few.
+
+    Those of a lattice system in which no group has enough crystals.
+    """
+    system_of = {n: space_group(n).lattice_system for n in range(1, 231)}
+    served = {system_of[n] for n, c in by_group.items() if len(c) >= min_crystals}
+    missing = set(LATTICE_SYSTEMS) - {system_of[n] for n in by_group}
+    if missing:
+        raise InputError(
+            f"no crystal is {' or '.join(sorted(missing))}, so that cells of these "
+            "lattice systems have no known shape: give more crystals, or statistics of "
+            "the groups with enough crystals only, without --all_groups"
+        )
+    return {n for n in by_group if system_of[n] not in served}
 
 
 def compute_statistics(
-    analyses: Sequence[Analysis], min_crystals: int = 50
+    analyses: Sequence[Analysis],
+    min_crystals: int = 50,
+    backing_off: BackingOff | None = None,
 ) -> Statistics:
     """Statistics of known crystals; their order does not matter.
 
     Args:
         analyses: of the crystals that may be known: not the held-out ones.
-        min_crystals: a group with fewer gets no statistics.
+        min_crystals: a group with fewer gets no statistics, or those that it borrows.
+        backing_off: how groups with fewer borrow; None leaves them out.
 
     Returns:
         Statistics with NumPy leaves.
 
     Raises:
-        InputError: no group has enough crystals.
+        InputError: no group has enough crystals, or all groups are asked for and a
+            lattice system has no crystal.
     """
-    by_group = _by_group(eligible_crystals(analyses, min_crystals).analyses)
+    least = min_crystals if backing_off is None else 1
+    by_group = count_by_group(eligible_crystals(analyses, least).analyses)
     if not by_group:
         raise InputError(
-            f"no space group has {min_crystals} crystals among the {len(analyses)} that "
+            f"no space group has {least} crystals among the {len(analyses)} that "
             "were given: give more crystals, or a smaller min_crystals"
         )
-    numbers, groups = np.array(list(by_group)), list(by_group.values())
-    counts = np.array([len(crystals) for crystals in groups])
-    systems, group_ranges, system_ranges = row_ranges(numbers, counts)
-    crystals = [c for k in np.argsort(group_ranges[:, 0]) for c in groups[k]]
-    shapes = np.array([c.shape for c in crystals])
+    columns = columns_for(c for crystals in by_group.values() for c in crystals)
+    if backing_off is None:
+        groups = [_own(number, c, columns) for number, c in by_group.items()]
+    else:
+        groups = _all_groups(by_group, min_crystals, columns, backing_off)
+    return _statistics(groups)
+
+
+def _statistics(groups: Sequence[_Group]) -> Statistics:
+    """Tables of groups in ascending order."""
+    numbers = np.array([group.number for group in groups])
+    systems, group_ranges, _ = row_ranges(
+        numbers, np.array([len(group.kernels) for group in groups])
+    )
+    _, _, system_ranges = row_ranges(
+        numbers, np.array([len(group.shapes) for group in groups])
+    )
+    kernels = [c for k in np.argsort(systems, kind="stable") for c in groups[k].kernels]
+    shapes = np.array(
+        [c.shape for k in np.argsort(systems, kind="stable") for c in groups[k].shapes]
+    )
     shape_bandwidths = [
         _shape_bandwidths(system, shapes[first:last])
         for system, (first, last) in zip(LATTICE_SYSTEMS, system_ranges, strict=True)
     ]
+    frequencies = np.array([group.frequency for group in groups])
     return Statistics(
         space_groups=numbers.astype(np.int32),
-        **_frequencies(groups),
+        frequencies=(frequencies / frequencies.sum()).astype(np.float32),
+        **{
+            name: np.stack([group.shares[name] for group in groups]).astype(np.float32)
+            for name in groups[0].shares
+        },
         group_ranges=group_ranges,
-        atomic_volumes=np.array([c.atomic_volume for c in crystals], np.float32),
-        packing_factors=np.array([c.packing_factor for c in crystals], np.float32),
-        volume_bandwidths=np.array([_volume_bandwidths(g) for g in groups], np.float32),
+        atomic_volumes=np.array([c.atomic_volume for c in kernels], np.float32),
+        packing_factors=np.array([c.packing_factor for c in kernels], np.float32),
+        volume_bandwidths=np.array(
+            [_volume_bandwidths(group.kernels) for group in groups], np.float32
+        ),
         lattice_systems=systems.astype(np.int32),
         system_ranges=system_ranges,
         shapes=shapes.astype(np.float32),

@@ -19,7 +19,8 @@ from xrdjax.symmetry.space_groups import LATTICE_SYSTEMS, space_group
 class Statistics:
     """Frequencies and kernel densities of known crystals; float32 and int32 leaves.
 
-    K groups in ascending order; M crystals sorted by lattice system, then group.
+    K groups in ascending order. V crystals for volumes and M for shapes, sorted by
+    lattice system, then group: the same ones, unless some groups borrow from others.
 
     Attributes:
         space_groups: [K] number of each group.
@@ -29,13 +30,13 @@ class Statistics:
             crystals (each counts once per crystal); column 0 is padding.
         site_counts: [K, S] probability that an element occupies n sites, column n - 1.
         wyckoff: [K, 27] share of each letter among the sites; column 0 is "a".
-        group_ranges: [K, 2] the group's crystals are those from the first number to
-            the second, exclusive.
-        atomic_volumes: [M] sum of atomic volumes in the conventional cell, angstrom^3.
-        packing_factors: [M] volume of the cell divided by that sum.
+        group_ranges: [K, 2] the group's volumes are those from the first number to the
+            second, exclusive.
+        atomic_volumes: [V] sum of atomic volumes in the conventional cell, angstrom^3.
+        packing_factors: [V] volume of the cell divided by that sum.
         volume_bandwidths: [K, 2] kernel widths of the sum (angstrom^3) and the factor.
         lattice_systems: [K] index of each group's lattice system in LATTICE_SYSTEMS.
-        system_ranges: [7, 2] the same as `group_ranges`, of each lattice system.
+        system_ranges: [7, 2] the same for the shapes of each lattice system.
         shapes: [M, 6] a, b, c divided by the cube root of the volume, and alpha,
             beta, gamma in radians.
         shape_bandwidths: [7, 6] their kernel widths; 0 where the lattice system
@@ -50,8 +51,8 @@ class Statistics:
     site_counts: Float[Array | np.ndarray, "K S"]
     wyckoff: Float[Array | np.ndarray, "K 27"]
     group_ranges: Int[Array | np.ndarray, "K 2"]
-    atomic_volumes: Float[Array | np.ndarray, " M"]
-    packing_factors: Float[Array | np.ndarray, " M"]
+    atomic_volumes: Float[Array | np.ndarray, " V"]
+    packing_factors: Float[Array | np.ndarray, " V"]
     volume_bandwidths: Float[Array | np.ndarray, "K 2"]
     lattice_systems: Int[Array | np.ndarray, " K"]
     system_ranges: Int[Array | np.ndarray, "7 2"]
