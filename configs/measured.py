@@ -3,7 +3,7 @@
     python -m xrdjax.main --config=configs/measured.py --config.crystals=PATH \
         --workdir=runs/measured
 
-Everything that a laboratory diffractometer with a copper tube adds is drawn for each
+Everything that a laboratory diffractometer with a copper tube adds is sampled for each
 pattern: emission lines, width and shape of the peaks, their shifts, texture, other
 phases, background, counts, and the range that is measured. No measured pattern is
 trained on. `configs/measured.py:quick` is a short run that shows that it works.

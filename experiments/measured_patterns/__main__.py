@@ -3,8 +3,8 @@
     python -m experiments.measured_patterns --patterns=rruff_patterns.npz
 
 takes the bundled network that has seen simulated measurements; --workdir=DIR takes that
-of a run. No measured pattern has any part in training. The last line is a constant
-answer: the frequencies of the training statistics.
+of a run. No measured pattern has any part in training. The last column is the baseline,
+a constant answer: the frequencies of the training statistics.
 """
 
 import argparse
@@ -53,10 +53,10 @@ def _table(columns: dict[str, dict[str, float]]) -> str:
 def _report(path: Path, run: Run) -> str:
     measured = read_patterns(path)
     truth = measured.space_groups, measured.minerals
-    constant = np.tile(run.statistics.frequencies, (len(measured.intensity), 1))
+    baseline = np.tile(run.statistics.frequencies, (len(measured.intensity), 1))
     columns = {
         f"network of step {run.step}": _answers(run, measured),
-        "constant answer": constant,
+        "baseline": baseline,
     }
     counted = {name: scores(p, run.space_groups, *truth) for name, p in columns.items()}
     return f"{path.name}\n\n{_table(counted)}\n"

@@ -40,7 +40,7 @@ def measurements() -> dict[str, Measurement]:
 
 
 def time_measurements(bench: Bench) -> dict[str, Any]:
-    """Draws and simulates a batch by each measurement, on one core.
+    """Samples and simulates a batch by each measurement, on one core.
 
     Belongs in a process of its own, which has not used JAX yet.
     """
