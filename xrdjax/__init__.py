@@ -19,8 +19,8 @@ from xrdjax.instrument.instrument import Instrument, InstrumentRanges, make_inst
 from xrdjax.instrument.measurement import Measurement, make_measurement, peaks_for
 from xrdjax.instrument.ranges import Spread
 from xrdjax.instrument.specimen import Specimen, SpecimenRanges, make_specimen
+from xrdjax.measured.reader import read_pattern
 from xrdjax.measured.resampling import resample
-from xrdjax.measured.text import read_pattern
 from xrdjax.patterns.structures import patterns_of_structures
 from xrdjax.patterns.synthetic import make_synthetic_source
 from xrdjax.prior.file import load_statistics

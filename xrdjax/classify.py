@@ -13,7 +13,7 @@ from pathlib import Path
 from xrdjax.errors import exit_on_input_error
 from xrdjax.evaluation.measured import prepare_pattern, reads_recorded
 from xrdjax.evaluation.predict import classify_patterns, grid_deg, most_probable
-from xrdjax.measured.text import read_pattern
+from xrdjax.measured.reader import read_pattern
 from xrdjax.run import Run, add_measured_network_flags, load_network
 from xrdjax.symmetry.space_groups import space_group
 
@@ -25,7 +25,8 @@ _NEGLIGIBLE = 0.005
 
 def _classify(args: argparse.Namespace) -> str:
     """Reads and classifies the pattern; returns what is printed."""
-    two_theta, intensity = read_pattern(args.pattern)
+    measured = read_pattern(args.pattern)
+    two_theta, intensity = measured.two_theta_deg, measured.intensity
     run = load_network(args.workdir)
     prepared = prepare_pattern(
         run, two_theta, intensity, args.wavelength, args.subtract_background

@@ -1,114 +1,120 @@
-"""Measured powder patterns in text files of two or three columns."""
+"""Patterns in text files of columns, as any program exports them."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from xrdjax.errors import InputError
+from xrdjax.measured.columns import Columns, meaning, named_columns, unnamed_columns
+from xrdjax.measured.header import axis_of, beam_of, refuse_other_radiation
+from xrdjax.measured.layout import Layout, layout_of
+from xrdjax.measured.pattern import NotReadable, Scan, make_beam
 
-# Fewer points are a list of peaks, not a pattern.
-MIN_POINTS = 100
 # What begins a comment in the formats of diffraction programs.
-_COMMENT_MARKS = ("#", "!", "'", ";", "%", "/")
-# Between two columns: white space, or a comma or semicolon with or without it.
-_SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
+_COMMENT_MARKS = ("#", "!", "'", ";", "%", "/", "*")
+_HINT = "export the pattern as text with columns two theta and intensity"
+# Lines above the numbers in which names of columns are looked for.
+_NAME_LINES = 6
 
 
-def _numbers(line: str) -> list[float] | None:
-    """The numbers of one line, or None if it holds anything else."""
-    if ";" in line:
-        # where semicolons separate the columns, a comma is a decimal separator
-        line = line.replace(",", ".")
-    try:
-        return [float(word) for word in _SEPARATOR.split(line.strip().rstrip(",;"))]
-    except ValueError:
-        return None
+def read_text(text: str) -> list[Scan]:
+    """The one scan of a text of columns.
 
-
-def _read_rows(path: Path) -> Float[np.ndarray, "R 2"]:
-    """The first two columns of a text file without its header and comments."""
-    try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise InputError(
-            f"cannot read the pattern {str(path)!r} ({error.strerror}): name a text "
-            "file with columns two theta and intensity"
-        ) from error
-    rows: list[list[float]] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith(_COMMENT_MARKS):
-            continue
-        values = _numbers(line)
-        if values is None and not rows:
-            continue  # a header that is not marked as a comment
-        if values is None or not 2 <= len(values) <= 3:
-            raise InputError(
-                f"line {number} of {str(path)!r} is {line.strip()[:40]!r}, expected "
-                "two theta (degrees), intensity and, if known, its uncertainty, with "
-                "decimal points: remove or correct the line"
-            )
-        rows.append(values[:2])
-    if not rows:
-        raise InputError(
-            f"{str(path)!r} has no line with two numbers: export the pattern as "
-            "text (.xy, .xye or .csv) with columns two theta and intensity"
-        )
-    return np.array(rows, dtype=np.float64)
-
-
-def read_pattern(
-    path: str | Path,
-) -> tuple[Float[np.ndarray, " R"], Float[np.ndarray, " R"]]:
-    """Reads a measured pattern from an .xy, .xye or .csv file.
-
-    Columns are separated by white space, comma or semicolon. A third column (the
-    uncertainty), a header, and lines that begin with one of # ! ' ; % / are ignored.
-    Negative intensities, which remain where a background was subtracted, become zero.
-
-    Returns:
-        two_theta: [R] degrees, increasing.
-        intensity: [R] as measured.
+    Columns are separated by white space, comma, semicolon or bar; decimal marks are
+    points or commas. Names in the header choose the columns; without names, they are
+    two theta, intensity and its uncertainty, after an index, if there is one.
 
     Raises:
-        InputError: the file is unreadable, too short, or not a pattern.
+        NotReadable: there is no table of numbers, or it is none of a pattern.
     """
-    path = Path(path)
-    two_theta, intensity = _read_rows(path).T
-    _check(two_theta, intensity, f"the pattern {str(path)!r}")
-    return two_theta, np.maximum(intensity, 0.0)
+    lines = [line.strip() for line in text.replace("\x1a", "").splitlines()]
+    inside = _uncommented(lines)
+    layout = layout_of([line for line in inside if line])
+    if layout is None:
+        raise NotReadable(f"has no line with two numbers: {_HINT}")
+    table, first, notes = _table(inside, layout)
+    header = "\n".join(lines[:first])
+    refuse_other_radiation(header)
+    columns = named_columns(_names(lines[:first], layout, table.shape[1]))
+    columns = columns or unnamed_columns(table)
+    beam = beam_of(header)
+    if beam.wavelengths is None and columns.wavelength:
+        beam = make_beam("column of d", columns.wavelength, anode=beam.anode)
+    sigma = None if columns.sigma is None else table[:, columns.sigma]
+    return [
+        Scan(
+            x=table[:, columns.x] * columns.scale,
+            intensity=table[:, columns.y],
+            sigma=sigma,
+            quantity=columns.quantity,
+            axis=axis_of(header),
+            beam=beam,
+            about=_about(columns),
+            notes=(*notes, *columns.notes),
+        )
+    ]
 
 
-def _check(
-    two_theta: Float[np.ndarray, " R"], intensity: Float[np.ndarray, " R"], name: str
-) -> None:
-    """Refuses columns that are no powder pattern."""
-    if len(two_theta) < MIN_POINTS:
-        raise InputError(
-            f"{name} has {len(two_theta)} points, expected at least {MIN_POINTS}: give "
-            "the whole pattern, not a list of peaks"
-        )
-    bad = ~np.isfinite(two_theta) | ~np.isfinite(intensity)
-    if bad.any():
-        raise InputError(
-            f"{name} has {bad.sum()} values that are not finite, the first in point "
-            f"{int(bad.argmax()) + 1}: remove these points"
-        )
-    steps = np.diff(two_theta)
-    if (steps <= 0).any():
-        at = int((steps <= 0).argmax())
-        raise InputError(
-            f"two theta of {name} goes from {two_theta[at]:g} to {two_theta[at + 1]:g} "
-            f"degrees at point {at + 2}, expected increasing values: sort the points "
-            "and average those measured twice"
-        )
-    if two_theta[0] < 0 or two_theta[-1] > 180:
-        raise InputError(
-            f"two theta of {name} runs from {two_theta[0]:g} to {two_theta[-1]:g}, "
-            "expected degrees between 0 and 180: convert the first column"
-        )
-    if not (intensity > 0).any():
-        raise InputError(
-            f"{name} has no positive intensity: expected it in the second column"
-        )
+def _about(columns: Columns) -> str:
+    return f"columns {columns.x + 1} and {columns.y + 1} of a text"
+
+
+def _uncommented(lines: list[str]) -> list[str]:
+    """The lines, with those of comments empty."""
+    inside, block = [], False
+    for line in lines:
+        block = block or line.startswith("/*")
+        inside.append("" if block or line.startswith(_COMMENT_MARKS) else line)
+        block = block and "*/" not in line
+    return inside
+
+
+def _table(
+    lines: list[str], layout: Layout
+) -> tuple[Float[np.ndarray, "R C"], int, tuple[str, ...]]:
+    """The numbers, the line where they begin, and notes on what was left out."""
+    rows = [layout.numbers(line) if line else None for line in lines]
+    lengths = [len(row) for row in rows if row and len(row) >= 2]
+    width = max(set(lengths), key=lengths.count)
+    fits = [row is not None and len(row) == width for row in rows]
+    first, last = fits.index(True), len(fits) - 1 - fits[::-1].index(True)
+    for i in range(first, last + 1):
+        if lines[i] and not fits[i]:
+            raise NotReadable(_bad_row(i, lines[i], width))
+    after = [i for i in range(last + 1, len(lines)) if lines[i]]
+    for i in after:
+        # a cut row is damage; words are a footer
+        if rows[i] is not None:
+            raise NotReadable(_bad_row(i, lines[i], width))
+    table = np.array([row for row in rows[first : last + 1] if row], dtype=np.float64)
+    notes = (f"{len(after)} lines after the numbers are left out.",) if after else ()
+    return table, first, notes
+
+
+def _bad_row(i: int, line: str, width: int) -> str:
+    return (
+        f"is no table: line {i + 1} is {line[:40]!r}, expected {width} numbers, as in "
+        "most lines: remove or correct the line"
+    )
+
+
+def _names(header: list[str], layout: Layout, width: int) -> list[str]:
+    """The names of the columns; empty if no line of the header can be that."""
+    for line in [line for line in reversed(header) if line][:_NAME_LINES]:
+        bare = line.lstrip("#!;%*' \t").strip()
+        for names in (
+            layout.words(bare),
+            layout.words(line.lstrip("#!;%* \t")),
+            re.split(r"\t+", bare),
+            re.split(r"\s{2,}|\t", bare),
+            re.split(r"\s*[,;]\s*", bare),
+            bare.split(),
+        ):
+            if len(names) == width and _name_an_intensity(names):
+                return names
+    return []
+
+
+def _name_an_intensity(names: list[str]) -> bool:
+    """Whether any of the words is the name of an intensity."""
+    return any(meaning(name) == "intensity" for name in names)

@@ -1,0 +1,170 @@
+"""Which column of a table is two theta, which the intensity and which its error."""
+
+import dataclasses
+import re
+
+import numpy as np
+from jaxtyping import Float
+
+from xrdjax.measured.pattern import NotReadable, Quantity
+
+# What names of columns mean; the first that matches counts.
+_MEANINGS = (
+    ("miller", r"h|k|l|hkl|\(?h\s*k\s*l\)?|fwhm.*|multiplicity"),
+    ("other", r".*(calc|back|bkg|bgr|diff|resid|norm|weight|temp|monitor|mask).*"),
+    ("two_theta", r".*(2|two)[\s_*-]*-?\s*(th|θ|ϑ|q\b).*|tth.*|ttheta.*|2t\b.*"),
+    ("theta", r"(th|theta|θ|omega)\b.*"),
+    ("two_theta", r"(winkel|angle|ang|pos|position|x|xobs|twothe.*)\b.*"),
+    ("q", r"q([\s_\[(/]|$).*|scattering.?vector.*|momentum.*|s?cattering vec.*"),
+    ("d", r"d([\s_\[(/-]|$).*|dspac.*|d.?(value|spacing).*"),
+    ("sigma", r"(sig|err|esd|e\.s\.d|std|stdev|unc|dev|e|s|su|di|dy|fehler|σ)\b.*"),
+    ("sigma", r"(sigma|error|uncert|standard).*"),
+    ("other", r"(rel.*|%|)\s*(time|zeit|seconds?|step|no|nr|index|point|#|id|date).*"),
+    ("intensity", r"(i|y|yobs|iobs|imps|impulse|z[aä]hl|int|cts|cps|signal)\b.*"),
+    ("intensity", r".*(intens|count|cps|zählrate|impuls|observed|lin \().*"),
+)
+_PER_NM = re.compile(
+    r"nm\s*[\^*]*-\s*1|1\s*/\s*nm|/\s*nm|nm-1|nm⁻|nm\^|inverse nano", re.IGNORECASE
+)
+_PER_ANGSTROM = re.compile(
+    r"a(ngstroms?)?\s*[\^*]*-\s*1|/\s*a|å|ang|a\^|a⁻", re.IGNORECASE
+)
+# Relative spread of a wavelength that a column of d gives by Bragg's law.
+_SAME_WAVELENGTH = 0.01
+
+
+@dataclasses.dataclass(frozen=True)
+class Columns:
+    """Where the columns of a pattern are in its table.
+
+    Attributes:
+        x, y, sigma: numbers of columns; sigma None if there is none.
+        quantity: what x is.
+        scale: by which x is multiplied for degrees, 1/angstrom or angstrom.
+        wavelength: that follows from a column of d; None without one.
+        notes: sentences for the user.
+    """
+
+    x: int
+    y: int
+    sigma: int | None = None
+    quantity: Quantity = "two_theta"
+    scale: float = 1.0
+    wavelength: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def meaning(name: str) -> str | None:
+    """What a column of that name holds; None if the name says nothing."""
+    name = name.strip(" \t#'\"/;!*_").lower().replace("°", "").replace("_", " ")
+    name = name.replace("\u03b8", "θ").replace("2-theta", "2theta")
+    if re.fullmatch(r"2th deg|2th rad", name):
+        return "two_theta"
+    for what, pattern in _MEANINGS:
+        if re.fullmatch(pattern, name):
+            return what
+    return None
+
+
+def named_columns(names: list[str]) -> Columns | None:
+    """The columns that a header names; None if it names no two of a pattern.
+
+    Raises:
+        NotReadable: it names those of something else, or not their unit.
+    """
+    meanings = [meaning(name) for name in names]
+    if "intensity" not in meanings:
+        return None
+    if {"h", "k", "l"} <= {name.strip(" \"'#").lower() for name in names}:
+        raise NotReadable(
+            "is a list of reflections (columns h, k, l), expected a measured pattern: "
+            "give the pattern itself"
+        )
+    y = meanings.index("intensity")
+    sigma = meanings.index("sigma") if "sigma" in meanings else None
+    for what in ("two_theta", "q", "d"):
+        if what in meanings:
+            x = meanings.index(what)
+            scale = _scale(names[x], what)
+            notes = _left_out(names, (x, y, sigma))
+            return Columns(x, y, sigma, what, scale, None, notes)
+    if "theta" in meanings:
+        name = names[meanings.index("theta")]
+        raise NotReadable(
+            f"has a column {name!r} and none of two theta: give two theta, which is "
+            "twice the angle of incidence, or name the column 2theta if it is"
+        )
+    return None
+
+
+def _scale(name: str, what: str) -> float:
+    """By which a named column is multiplied."""
+    if what == "two_theta":
+        return 180 / np.pi if re.search(r"\brad|_rad", name.lower()) else 1.0
+    if what == "d":
+        return 10.0 if re.search(r"\bnm|_nm", name.lower()) else 1.0
+    unit = re.sub(r"^\W*q", "", name.strip(), flags=re.IGNORECASE)
+    if _PER_NM.search(unit):
+        return 0.1
+    if _PER_ANGSTROM.search(unit):
+        return 1.0
+    raise NotReadable(
+        f"has a column {name!r} without a unit, expected q in 1/angstrom or 1/nm: name "
+        "it q_1/A or q_1/nm"
+    )
+
+
+def _left_out(names: list[str], used: tuple[int | None, ...]) -> tuple[str, ...]:
+    """A note on columns that could have been meant: several intensities."""
+    others = [
+        name
+        for i, name in enumerate(names)
+        if i not in used and meaning(name) == "intensity"
+    ]
+    if not others:
+        return ()
+    read = names[used[1] or 0]
+    return (f"Of several intensities, the column {read!r} was read.",)
+
+
+def unnamed_columns(table: Float[np.ndarray, "R C"]) -> Columns:
+    """The columns of a table without names, by what their numbers look like."""
+    notes: tuple[str, ...] = ()
+    start, columns = 0, table.shape[1]
+    if columns > 2 and _counts_points(table[:, 0]) and _one_way(table[:, 1]):
+        start, notes = 1, ("The first column counts the points: left out.",)
+    x, y = start, start + 1
+    left = columns - start
+    if left > 2 and (wavelength := _bragg(table[:, x], table[:, y])):
+        note = "The column beside two theta holds d: left out."
+        return Columns(x, y + 1, None, wavelength=wavelength, notes=(*notes, note))
+    if left == 3:
+        return Columns(x, y, y + 1, notes=notes)
+    if left > 3:
+        note = (
+            f"Of {left} columns without names, the first two were read as two theta "
+            "and intensity."
+        )
+        notes = (*notes, note)
+    return Columns(x, y, notes=notes)
+
+
+def _counts_points(column: Float[np.ndarray, " R"]) -> bool:
+    """Whether it is 0, 1, 2, ... or 1, 2, 3, ..."""
+    return column[0] in (0, 1) and bool((np.diff(column) == 1).all())
+
+
+def _one_way(column: Float[np.ndarray, " R"]) -> bool:
+    """Whether it rises or falls everywhere."""
+    steps = np.diff(column)
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
+def _bragg(x: Float[np.ndarray, " R"], d: Float[np.ndarray, " R"]) -> float | None:
+    """The wavelength by which d belongs to two theta; None if it does not."""
+    if len(x) < 3 or not ((x > 0) & (x < 180) & (d > 0)).all():
+        return None
+    wavelengths = 2 * d * np.sin(np.deg2rad(x / 2))
+    wavelength = float(np.median(wavelengths))
+    spread = np.abs(wavelengths - wavelength).max() / wavelength
+    return wavelength if spread < _SAME_WAVELENGTH else None
