@@ -10,9 +10,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from xrdjax.errors import exit_on_input_error
+from xrdjax.errors import InputError, exit_on_input_error
 from xrdjax.evaluation.measured import prepare_pattern, reads_recorded
 from xrdjax.evaluation.predict import classify_patterns, grid_deg, most_probable
+from xrdjax.instrument.radiation import parse_wavelength
+from xrdjax.measured.pattern import MeasuredPattern
 from xrdjax.measured.reader import read_pattern
 from xrdjax.run import Run, add_measured_network_flags, load_network
 from xrdjax.symmetry.space_groups import space_group
@@ -23,23 +25,23 @@ _LEAST_SURE = 0.5
 _NEGLIGIBLE = 0.005
 
 
-def _classify(args: argparse.Namespace) -> str:
-    """Reads and classifies the pattern; returns what is printed."""
-    measured = read_pattern(args.pattern)
-    two_theta, intensity = measured.two_theta_deg, measured.intensity
-    run = load_network(args.workdir)
+def _classify(path: Path, run: Run, args: argparse.Namespace) -> str:
+    """Reads and classifies one pattern; returns what is printed."""
+    measured = read_pattern(path, args.scan)
+    two_theta, wavelength = measured.two_theta_deg, _wavelength(measured, args)
     prepared = prepare_pattern(
-        run, two_theta, intensity, args.wavelength, args.subtract_background
+        run, two_theta, measured.intensity, wavelength, args.subtract_background
     )
     probabilities = classify_patterns(
         run, prepared.pattern[None], batch_size=1, masks=prepared.mask[None]
     )[0]
     about_pattern = (
-        f"{args.pattern.name}: {len(two_theta)} points from {two_theta[0]:g} to "
+        f"{path.name}: {len(two_theta)} points from {two_theta[0]:g} to "
         f"{two_theta[-1]:g} degrees, {_about_background(run, args)}"
     )
-    about = about_pattern, _about_wavelength(run, args.wavelength), _about_network(run)
-    lines = [*about, "", *_table(most_probable(run, probabilities))]
+    about = about_pattern, _about_wavelength(run, measured, args), _about_network(run)
+    table = _table(most_probable(run, probabilities))
+    lines = [*about, *measured.notes, "", *table]
     if probabilities.max() < _LEAST_SURE:
         lines += ["", "not sure: the first answer is more likely wrong than right"]
     if 1 - prepared.share > _NEGLIGIBLE:
@@ -53,14 +55,25 @@ def _about_background(run: Run, args: argparse.Namespace) -> str:
     return "background kept"
 
 
-def _about_wavelength(run: Run, wavelength: float | None) -> str:
-    if wavelength is not None:
-        return f"wavelength {wavelength:g} angstrom"
-    known = run.measurement.instruments.wavelengths[0]
-    return (
-        f"wavelength {known:g} angstrom, which is assumed: name another one with "
-        "--wavelength"
-    )
+def _wavelength(measured: MeasuredPattern, args: argparse.Namespace) -> float | None:
+    """That of the flag or of the file, angstrom; None if neither states it."""
+    if args.wavelength is not None:
+        return parse_wavelength(args.wavelength)
+    return measured.wavelengths[0] if measured.wavelengths else None
+
+
+def _about_wavelength(
+    run: Run, measured: MeasuredPattern, args: argparse.Namespace
+) -> str:
+    wavelength = _wavelength(measured, args)
+    if wavelength is None:
+        known = run.measurement.instruments.wavelengths[0]
+        return (
+            f"wavelength {known:g} angstrom, which is assumed: name another one with "
+            "--wavelength"
+        )
+    whence = "as given" if args.wavelength is not None else "as the file states"
+    return f"wavelength {wavelength:g} angstrom, {whence}"
 
 
 def _about_network(run: Run) -> str:
@@ -104,13 +117,17 @@ def _parser() -> argparse.ArgumentParser:
         "--pattern",
         type=Path,
         required=True,
-        help="text file (.xy, .xye, .csv) with columns two theta (degrees) and "
-        "intensity",
+        nargs="+",
+        help="file of a diffractometer, or text with columns two theta (degrees) and "
+        "intensity; several files are classified one after the other",
     )
     parser.add_argument(
         "--wavelength",
-        type=float,
-        help="of the measurement, angstrom (default: that of the network)",
+        help="of the measurement: angstrom, or a line such as CuKa1 or Mo (default: that "
+        "of the file, else that of the network)",
+    )
+    parser.add_argument(
+        "--scan", type=int, help="number of the scan in a file of several (default: 1)"
     )
     parser.add_argument(
         "--subtract_background",
@@ -122,11 +139,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _classify_all(args: argparse.Namespace) -> None:
+    """Prints the answer to each file; those that cannot be read are named at the end.
+
+    Raises:
+        InputError: some of them could not be classified.
+    """
+    run = load_network(args.workdir)
+    failures = []
+    for number, path in enumerate(args.pattern):
+        try:
+            answer = _classify(path, run, args)
+        except InputError as error:
+            failures.append(str(error))
+            continue
+        print(answer if number == 0 else f"\n{answer}", flush=True)
+    if failures:
+        raise InputError("; ".join(failures))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the five most probable space groups of one measured pattern."""
+    """Prints the five most probable space groups of measured patterns."""
     args = _parser().parse_args(arguments)
     with exit_on_input_error():
-        print(_classify(args))
+        _classify_all(args)
 
 
 if __name__ == "__main__":
