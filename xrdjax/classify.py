@@ -1,4 +1,4 @@
-"""Ranks the space groups of a measured powder pattern.
+"""Ranks the space groups of a measured powder pattern, and their classes.
 
 python -m xrdjax.classify --pattern=FILE.xy
 
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.evaluation.classes import describe_sums, sum_probabilities
 from xrdjax.evaluation.measured import prepare_pattern, reads_recorded
 from xrdjax.evaluation.predict import classify_patterns, grid_deg, most_probable
 from xrdjax.instrument.radiation import parse_wavelength
@@ -34,14 +35,15 @@ def _classify(path: Path, run: Run, args: argparse.Namespace) -> str:
     )
     probabilities = classify_patterns(
         run, prepared.pattern[None], batch_size=1, masks=prepared.mask[None]
-    )[0]
+    )
+    sums = sum_probabilities(probabilities, run.space_groups)
     about_pattern = (
         f"{path.name}: {len(two_theta)} points from {two_theta[0]:g} to "
         f"{two_theta[-1]:g} degrees, {_about_background(run, args)}"
     )
     about = about_pattern, _about_wavelength(run, measured, args), _about_network(run)
-    table = _table(most_probable(run, probabilities))
-    lines = [*about, *measured.notes, "", *table]
+    table = _table(most_probable(run, probabilities[0]))
+    lines = [*about, *measured.notes, "", *table, "", *describe_sums(sums)]
     if probabilities.max() < _LEAST_SURE:
         lines += ["", "not sure: the first answer is more likely wrong than right"]
     if 1 - prepared.share > _NEGLIGIBLE:
@@ -110,7 +112,8 @@ def _table(best: Sequence[tuple[int, float]]) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m xrdjax.classify",
-        description="The five most probable space groups of a powder pattern.",
+        description="The five most probable space groups of a powder pattern, and the "
+        "most probable extinction symbols, lattices, Laue classes and crystal systems.",
     )
     add_measured_network_flags(parser)
     parser.add_argument(
