@@ -1,5 +1,8 @@
 """From gradients to updates: Adam or Muon, and the schedule of the learning rate."""
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
@@ -53,6 +56,27 @@ def make_optimizer(
     if kind == "adam":
         return optax.adam(rate, b1=b1, b2=b2, eps=eps)
     return muon(rate, b1, b2, eps)
+
+
+def hold(
+    optimizer: optax.GradientTransformation, layers: frozenset[str]
+) -> optax.GradientTransformation:
+    """An optimizer that never moves some layers; its state is the same as without.
+
+    Args:
+        optimizer: of parameters that are dictionaries by layers.
+        layers: names of those that stay.
+    """
+
+    def update(gradients: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        updates, state = optimizer.update(gradients, state, params)
+        held = {
+            layer: jax.tree.map(jnp.zeros_like, tree) if layer in layers else tree
+            for layer, tree in updates.items()
+        }
+        return held, state
+
+    return optax.GradientTransformation(optimizer.init, update) if layers else optimizer
 
 
 def _stable_decay(peak: float, last: int, decay_steps: int) -> optax.Schedule:

@@ -38,11 +38,13 @@ class Learner:
         optimizer: from gradients to updates.
         network_input: from patterns and their masks to what the network is given; by
             default as in the paper.
+        frozen: names of layers without gradients, which `optimizer` does not move.
     """
 
     model: nn.Module
     optimizer: optax.GradientTransformation
     network_input: Callable[[Array, Array | None], Array] = _paper_input
+    frozen: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +79,10 @@ def _loss_and_gradients(
     rngs = {"dropout": dropout_key(_key_of(state))}
 
     def loss_of(params: Any) -> tuple[Array, Array]:
+        params = {
+            layer: jax.lax.stop_gradient(leaves) if layer in learner.frozen else leaves
+            for layer, leaves in params.items()
+        }
         logits: Any = learner.model.apply(
             {"params": params}, inputs, train=True, rngs=rngs
         )
