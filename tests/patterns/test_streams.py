@@ -10,14 +10,16 @@ from xrdjax.patterns import streams
 
 
 def test_no_stream_meets_another():
-    """Of two seeds: parameters, training, dropout, evaluation, validation, batches."""
+    """Of two seeds: parameters, training, taken up or not, dropout, evaluation, validation, batches."""
     keys = []
     for seed in (0, 1):
         parameters, training = streams.initial_keys(seed)
-        keys += [parameters, training]
+        taken_up = [streams.warm_start_key(training, updates) for updates in (1, 7)]
+        keys += [parameters, training, *taken_up]
         for step, device in itertools.product((0, 1, 7, 2**31 - 1), (0, 1, 7)):
-            key = streams.step_key(training, jnp.int32(step), device)
-            keys += [key, streams.dropout_key(key)]
+            for run in (training, *taken_up):
+                key = streams.step_key(run, jnp.int32(step), device)
+                keys += [key, streams.dropout_key(key)]
         for of_set in (streams.evaluation_key(seed), streams.validation_key(seed)):
             keys += [of_set, *(jax.random.fold_in(of_set, i) for i in range(5))]
     data = [tuple(np.asarray(jax.random.key_data(key)).tolist()) for key in keys]

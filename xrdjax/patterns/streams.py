@@ -15,6 +15,8 @@ _EVALUATION = 2**31
 _VALIDATION = 2**31 + 1
 # Folded into the key of a step and device, which is no key of evaluation.
 _DROPOUT = 2**31
+# Folded into the key of training where a run takes up another.
+_WARM_START = 2**31
 # Folded into the key that instruments and specimens are sampled by.
 _EXPOSURE = 2**31
 
@@ -23,6 +25,14 @@ def initial_keys(seed: int) -> tuple[Key[Array, ""], Key[Array, ""]]:
     """Keys of the parameters and of training."""
     parameters, training = jax.random.split(jax.random.key(seed))
     return parameters, training
+
+
+def warm_start_key(training: Key[Array, ""], updates: int) -> Key[Array, ""]:
+    """Key of training with weights that have seen so many updates in other runs.
+
+    So a run that takes up another of the same seed does not see its crystals again.
+    """
+    return jax.random.fold_in(jax.random.fold_in(training, _WARM_START), updates)
 
 
 def step_key(
