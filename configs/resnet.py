@@ -70,6 +70,14 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.distributed = "off"  # or "auto": processes that the cluster started
     config.compilation_cache = ""  # folder for compiled programs; empty: none
 
+    # Weights to start from: empty for random ones; pretrained, the bundled network; a
+    # folder of weights; or the work directory of another run.
+    config.init = ""
+    config.init_checkpoint = "newest"  # of a work directory; or best, by validation
+    config.init_optimizer = "fresh"  # or kept, that of the work directory
+    # Layers that stay as they are: names such as "Conv_*,Dense_0"; or all_but_head.
+    config.freeze = ""
+
     # Crystals.
     # synthetic; crystals: known ones on the statistics' side of the split; or mixed
     config.source = "synthetic"

@@ -108,6 +108,12 @@ def test_the_configuration_of_the_bundled_network_is_read():
     for name, value in NO_EFFECTS.items():
         assert read["effects"].pop(name) == list(value)
     assert not read.pop("effects") and read["model"].pop("points") == 0
+    for name in ("init", "freeze"):
+        assert read.pop(name) == ""
+    assert (read.pop("init_checkpoint"), read.pop("init_optimizer")) == (
+        "newest",
+        "fresh",
+    )
     assert read == written
 
 
@@ -118,6 +124,8 @@ def test_a_configuration_older_than_some_fields_has_the_values_that_it_ran_with(
     path = tmp_path / "config.json"
     values = json.loads(path.read_text())
     del values["spacing"], values["optimizer"]["decay_steps"]
+    for field in ("init", "init_checkpoint", "init_optimizer", "freeze"):
+        del values[field]
     for field in ("channels", "norm", "stem", "head", "widths"):
         del values["model"][field]
     path.write_text(json.dumps(values))

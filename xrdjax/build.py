@@ -23,7 +23,7 @@ from xrdjax.instrument.specimen import SpecimenRanges
 from xrdjax.known.collection import known_crystals
 from xrdjax.known.selection import Selection, select_crystals, split_of
 from xrdjax.known.variations import Variation
-from xrdjax.models import optimizer, park_cnn, resnet
+from xrdjax.models import layers, optimizer, park_cnn, resnet
 from xrdjax.models.network_input import NetworkInput
 from xrdjax.patterns.batch import Source
 from xrdjax.patterns.known import KnownSource, crystal_table, make_known_source
@@ -62,6 +62,22 @@ class Schedule:
     checkpoint_every: int
     checkpoints_kept: int
     max_skipped_steps: int
+
+
+@dataclasses.dataclass(frozen=True)
+class WarmStart:
+    """What a run starts from.
+
+    Attributes:
+        init: "pretrained", a folder of weights or a work directory; empty for random
+            parameters.
+        checkpoint: of a work directory, "newest" or "best".
+        keeps_optimizer: whether its optimizer's state is taken as well.
+    """
+
+    init: str
+    checkpoint: str
+    keeps_optimizer: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,8 +163,41 @@ def _parts(model: ml_collections.ConfigDict) -> resnet.Parts:
 def make_optimizer(
     config: ml_collections.ConfigDict,
 ) -> optax.GradientTransformation:
-    """What turns gradients into updates."""
-    return optimizer.make_optimizer(**config.optimizer, steps=config.steps)
+    """What turns gradients into updates; those of frozen layers are zero."""
+    made = optimizer.make_optimizer(**config.optimizer, steps=config.steps)
+    return optimizer.hold(made, frozen_layers(config))
+
+
+def warm_start_of(config: ml_collections.ConfigDict) -> WarmStart:
+    """What a run starts from.
+
+    Raises:
+        InputError: something of other weights is asked for, and none are named.
+    """
+    start = WarmStart(
+        init=config.init,
+        checkpoint=config.init_checkpoint,
+        keeps_optimizer=config.init_optimizer == "kept",
+    )
+    if not start.init and (start.keeps_optimizer or config.freeze):
+        raise InputError(
+            f"init_optimizer is {config.init_optimizer!r} and freeze is "
+            f"{config.freeze!r}, but init is empty: name the weights to start from "
+            "with --config.init=DIR"
+        )
+    return start
+
+
+def frozen_layers(config: ml_collections.ConfigDict) -> frozenset[str]:
+    """Names of the layers that training leaves as they are.
+
+    Raises:
+        InputError: there is no such layer, or none is left to train.
+    """
+    if not config.freeze:
+        return frozenset()
+    model = make_model(config, outputs=1)
+    return layers.frozen_layers(config.freeze, model, network_input_of(config).shape)
 
 
 def measurement_of(config: ml_collections.ConfigDict) -> Measurement:
@@ -340,6 +389,8 @@ def check_buildable(config: ml_collections.ConfigDict, devices: int) -> None:
     """
     make_model(config, outputs=1)
     network_input_of(config)
+    warm_start_of(config)
+    frozen_layers(config)
     if config.source != "synthetic" and not config.crystals:
         raise InputError(
             f"source is {config.source!r}, but crystals is empty: name them with "

@@ -42,6 +42,8 @@ _MODEL_SIZES = (*resnet.SIZES, *park_cnn.SIZES)
 _OPTIMIZERS = ("adam", "muon")
 _SCHEDULES = ("halve", "cosine", "stable_decay")
 _DTYPES = ("auto", "float32", "bfloat16")
+_CHECKPOINTS = ("newest", "best")
+_OPTIMIZER_STATES = ("fresh", "kept")
 
 # Range of each effect of a measurement where it is absent.
 NO_EFFECTS: dict[str, tuple[float, float]] = {
@@ -71,6 +73,10 @@ NO_EFFECTS: dict[str, tuple[float, float]] = {
 
 # Fields that older configurations lack, and the values that those runs had.
 _LATER: dict[str, Any] = {
+    "init": "",
+    "init_checkpoint": "newest",
+    "init_optimizer": "fresh",
+    "freeze": "",
     "spacing": "two_theta",
     "model.channels": "sqrt",
     "model.norm": "group",
@@ -140,6 +146,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "compilation_cache": _TEXT,
     "cpu_devices": _whole(1),
     "distributed": _one_of(DISTRIBUTED),
+    "init": _TEXT,
+    "init_checkpoint": _one_of(_CHECKPOINTS),
+    "init_optimizer": _one_of(_OPTIMIZER_STATES),
+    "freeze": _TEXT,
     "source": _one_of(_SOURCES),
     "known.share": (lambda value: _number(value) and 0 < value < 1, "in (0, 1)"),
     "known.strain": (lambda value: _number(value) and 0 <= value <= 0.1, "in [0, 0.1]"),
@@ -291,23 +301,32 @@ def check_same_run(
     Raises:
         InputError: names the fields that differ, and both values.
     """
-    was, now = _values(old), _values(new)
     free = _free_fields(old, new)
-    differences = [
-        f"{name} (there {was.get(name)!r}, asked for {now.get(name)!r})"
-        for name in sorted(was | now)
-        if was.get(name) != now.get(name) and name not in free
+    differ = [
+        f"{name} (there {was!r}, asked for {now!r})"
+        for name, (was, now) in differences(old, new).items()
+        if name not in free
     ]
     may_be_cut = new.optimizer.schedule == "stable_decay"
-    if now["steps"] < was["steps"] and "steps" in free and not may_be_cut:
-        differences.append(
-            f"steps (there {was['steps']}, asked for only {now['steps']})"
-        )
-    if differences:
+    if new.steps < old.steps and "steps" in free and not may_be_cut:
+        differ.append(f"steps (there {old.steps}, asked for only {new.steps})")
+    if differ:
         raise InputError(
             f"the run in {str(workdir)!r} was started with another configuration: "
-            f"{', '.join(differences)}: give the same values or another work directory"
+            f"{', '.join(differ)}: give the same values or another work directory"
         )
+
+
+def differences(
+    old: ml_collections.ConfigDict, new: ml_collections.ConfigDict
+) -> dict[str, tuple[Any, Any]]:
+    """Both values of each field in which two configurations differ, by full names."""
+    was, now = _values(old), _values(new)
+    return {
+        name: (was.get(name), now.get(name))
+        for name in sorted(was | now)
+        if was.get(name) != now.get(name)
+    }
 
 
 def _values(config: ml_collections.ConfigDict) -> dict[str, Any]:

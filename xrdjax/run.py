@@ -2,11 +2,13 @@
 
 A folder of weights is like a work directory, with one compressed file in place of the
 checkpoints: `params.npz` (float16) and `config.json`; `statistics.npz` where they are
-not the bundled ones; and for people `report.json`, `report.md` and `LICENSE`.
+not the bundled ones; `origin.json` where the run started from other weights; and for
+people `report.json`, `report.md` and `LICENSE`.
 """
 
 import argparse
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from xrdjax.build import (
 from xrdjax.checkpoints.reader import CHOICES, restore
 from xrdjax.config import read_config, write_config
 from xrdjax.errors import InputError
+from xrdjax.files import write_text
 from xrdjax.instrument.measurement import Measurement
 from xrdjax.models.network_input import NetworkInput
 from xrdjax.models.parameters import parameter_shapes, read_weights, write_weights
@@ -42,11 +45,12 @@ PRETRAINED = Path(__file__).parent / "data" / "pretrained"
 MEASURED = Path(__file__).parent / "data" / "measured"
 STATISTICS = "statistics.npz"
 WEIGHTS = "params.npz"
+ORIGIN = "origin.json"
 
 # Beside the parameters, whose names are paths, in a file of weights.
 _OTHERS = ("step", "space_groups")
 # Fields of a configuration that name places of the machine it ran on.
-_PLACES = ("statistics", "crystals", "compilation_cache")
+_PLACES = ("init", "statistics", "crystals", "compilation_cache")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Run:
         space_groups: [K] number of each class's space group.
         measurement: that the network was trained on.
         evaluation: how it is evaluated.
+        origin: which weights it started from; None for random ones.
     """
 
     config: ml_collections.ConfigDict
@@ -75,6 +80,7 @@ class Run:
     space_groups: Int[np.ndarray, " K"]
     measurement: Measurement
     evaluation: EvaluationSettings
+    origin: dict[str, Any] | None = None
 
     @property
     def network_input(self) -> NetworkInput:
@@ -108,7 +114,27 @@ def _open_run(folder: Path) -> Run:
     if is_weights(folder) and not path.exists():
         path = BUNDLED
     config = read_config(folder)
-    return make_run(config, load_statistics(path), read_provenance(path))
+    run = make_run(config, load_statistics(path), read_provenance(path))
+    return dataclasses.replace(run, origin=_read_origin(folder))
+
+
+def _read_origin(folder: Path) -> dict[str, Any] | None:
+    path = folder / ORIGIN
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"cannot read {str(path)!r} ({error}), which states what weights the run "
+            "started from: restore the file, or remove it"
+        ) from error
+
+
+def write_origin(folder: Path, origin: dict[str, Any] | None) -> None:
+    """Writes which weights a run started from, to its folder; for None, nothing."""
+    path = folder / ORIGIN
+    path.unlink(missing_ok=True)
+    if origin is not None:
+        write_text(path, json.dumps(origin, indent=2) + "\n")
 
 
 def load_run(workdir: str | Path, checkpoint: str = "newest") -> Run:
@@ -217,6 +243,7 @@ def save_weights(run: Run, folder: str | Path) -> None:
     config = run.config.copy_and_resolve_references()
     config.update({name: "" for name in _PLACES})
     write_config(folder, config)
+    write_origin(folder, run.origin)
     bundled = jax.tree.map(np.array_equal, run.statistics, load_statistics())
     if all(jax.tree.leaves(bundled)):
         (folder / STATISTICS).unlink(missing_ok=True)

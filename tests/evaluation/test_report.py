@@ -70,6 +70,15 @@ def test_the_page_has_the_interval_the_baseline_and_the_counts(example):
     assert "step 1200" in page and "abab" in page and "A note." in page
 
 
+def test_the_page_names_the_weights_that_the_run_started_from(example):
+    origin = {"init": "pretrained", "step": 52_000, "sha256": "cd" * 32}
+    example["run"]["origin"] = origin | {"carried_over": [14, 225], "fresh": [62]}
+    assert (
+        "The run started from `pretrained` at step 52000 (SHA-256 cdcdcdcdcdcd), 2 of 3 "
+        "space groups carried over."
+    ) in report.to_markdown(example)
+
+
 def test_every_table_of_the_page_is_rectangular(example):
     width = None
     for line in report.to_markdown(example).splitlines():

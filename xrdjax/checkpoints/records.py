@@ -51,6 +51,14 @@ def list_steps(folder: Path) -> list[int]:
     )
 
 
+def recorded_steps(workdir: Path) -> list[int]:
+    """Steps of the checkpoints that were recorded and are still there, newest first."""
+    folder, records = workdir / CHECKPOINTS, read_records(workdir)
+    if not folder.is_dir():
+        return []
+    return [step for step in list_steps(folder) if step in records]
+
+
 def by_accuracy(records: Records) -> list[int]:
     """Steps of known validation accuracy, best first; of equals, the newest first."""
     known = {

@@ -49,6 +49,7 @@ def about_run(run: Run, workdir: Path, checkpoint: str) -> dict[str, Any]:
         "config_sha256": hashlib.sha256(canonical).hexdigest(),
         "space_groups": [int(number) for number in run.space_groups],
         "statistics": run.provenance,
+        "origin": run.origin,
     }
 
 
@@ -118,6 +119,13 @@ def to_markdown(report: Mapping) -> str:
         f"{len(run['space_groups'])} space groups. Evaluated {report['time_utc']} on "
         f"{report['device']} in {report['seconds']:.0f} s with {versions}."
     )
+    if origin := run.get("origin"):
+        shared = len(origin["carried_over"])
+        about += (
+            f" The run started from `{origin['init']}` at step {origin['step']} "
+            f"(SHA-256 {origin['sha256'][:12]}), {shared} of "
+            f"{len(run['space_groups'])} space groups carried over."
+        )
     lines = [
         f"# Evaluation at step {run['step']}",
         "",

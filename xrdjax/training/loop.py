@@ -17,6 +17,7 @@ import ml_collections
 from xrdjax.build import (
     Schedule,
     check_buildable,
+    frozen_layers,
     make_optimizer,
     make_source,
     schedule_of,
@@ -32,12 +33,15 @@ from xrdjax.devices import (
     replicate,
 )
 from xrdjax.patterns.batch import Source
+from xrdjax.run import write_origin
 from xrdjax.training.log import MetricsLog, NoLog, Progress
+from xrdjax.training.origin import describe, origin_of
 from xrdjax.training.skipped import SkippedSteps
 from xrdjax.training.state import TrainState, init_state, to_items
 from xrdjax.training.step import CallSize, Learner, make_train_steps
 from xrdjax.training.stopping import note_sigterm
 from xrdjax.training.validation import Validate, standard_validation
+from xrdjax.training.warm_start import open_start, warm_state
 from xrdjax.training.workdir import open_run, prepare_workdir, restore_state
 
 
@@ -144,24 +148,34 @@ def train(
 
     Raises:
         InputError: a bad value, a directory that cannot be written to or holds another
-            run or only damaged checkpoints, a full disk, or too many steps in a row
-            that were not finite.
+            run or only damaged checkpoints, weights to start from that do not fit, a
+            full disk, or too many steps in a row that were not finite.
     """
     workdir, mesh = Path(workdir), global_mesh()
     check_config(config)
     check_buildable(config, mesh.size)
+    start = open_start(config, workdir)
     on_first(lambda: prepare_workdir(config, workdir))
     if config.compilation_cache:
         jax.config.update("jax_compilation_cache_dir", config.compilation_cache)
     run = open_run(config, workdir)
     schedule = schedule_of(config, len(run.space_groups), mesh.size)
-    learner = Learner(run.model, make_optimizer(config), run.network_input)
+    learner = Learner(
+        run.model, make_optimizer(config), run.network_input, frozen_layers(config)
+    )
     shape = run.network_input.shape
     state = init_state(config.seed, learner.model, learner.optimizer, shape, mesh)
     state = restore_state(workdir, state)
+    if start is not None:
+        state = warm_state(start, run, state, mesh)
     if int(state.step) >= schedule.steps:
         return state
     validate = validate or standard_validation(run, source)
+    if start is not None:
+        accuracy = validate(state.params) if validate else None
+        origin = origin_of(start, run, learner.frozen, accuracy)
+        on_first(lambda: write_origin(workdir, origin))
+        _print(describe(origin))
     source = source or make_source(config, run.statistics, run.provenance)
     source = replicate(source, mesh)
     size = CallSize(

@@ -58,8 +58,9 @@ def check_decay(
         raise InputError(
             f"the learning rate was to fall from step {was} to {old_end} and is now to "
             f"fall from {now} to {new_end}, but the newest checkpoint is of step {step}: "
-            "choose steps and optimizer.decay_steps so that it falls later, or another "
-            "work directory"
+            "choose steps and optimizer.decay_steps so that it falls later, or take the "
+            "run up in another work directory, with --config.init=DIR of this one and "
+            "--config.init_optimizer=kept"
         )
 
 
