@@ -11,9 +11,10 @@ import jax
 
 from xrdjax.errors import InputError
 from xrdjax.evaluation.calibration import (
-    at_temperature,
-    calibration_error,
+    expected_calibration_error,
     fit_temperature,
+    probabilities_at,
+    to_logits,
 )
 from xrdjax.evaluation.evaluator import Request, evaluate_run
 from xrdjax.evaluation.predict import classify_patterns
@@ -78,12 +79,14 @@ def calibrated(run: Run) -> Run:
     """
     patterns, rows, masks = known_patterns(run)
     probabilities = classify_patterns(run, patterns, masks=masks)
-    temperature = fit_temperature(probabilities, rows)
+    logits = to_logits(probabilities)
+    temperature = fit_temperature(logits, rows)
     head = max(name for name in run.params if name.startswith("Dense_"))
     scaled = jax.tree.map(lambda leaf: leaf / temperature, run.params[head])
-    before = calibration_error(probabilities.max(1), probabilities.argmax(1) == rows)
-    answers = at_temperature(probabilities, temperature)
-    after = calibration_error(answers.max(1), answers.argmax(1) == rows)
+    before, after = (
+        expected_calibration_error(answers.max(axis=1), answers.argmax(axis=1) == rows)
+        for answers in (probabilities, probabilities_at(logits, temperature))
+    )
     print(
         f"temperature {temperature:.3f} by {len(rows)} validation patterns: expected "
         f"calibration error {before:.3f} before, {after:.3f} after"

@@ -3,10 +3,13 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from xrdjax.evaluation.calibration import calibration_error
+from xrdjax.evaluation.calibration import (
+    accuracy_at_coverage,
+    expected_calibration_error,
+)
 from xrdjax.symmetry.space_groups import space_group
 
-_COVERAGES = (1.0, 0.5, 0.2)
+_COVERAGES = (0.5, 0.2)
 
 
 def _system(number: int) -> str:
@@ -31,7 +34,7 @@ def scores(
     named = groups[order]
     first = named[:, 0] == truth
     confidence = probabilities.max(axis=1)
-    surest = np.argsort(-confidence, kind="stable")
+    covered = accuracy_at_coverage(confidence, first, _COVERAGES)
     weights = 1 / np.bincount(minerals)[minerals]
     systems = sorted({_system(g) for g in groups})
     members = np.array([[_system(g) == s for s in systems] for g in groups], float)
@@ -47,10 +50,10 @@ def scores(
         "top5": (named[:, :5] == truth[:, None]).any(axis=1).mean(),
         "crystal_system": (answered == [_system(g) for g in truth]).mean(),
         **{
-            f"top1_at_{share:.0%}": first[surest[: round(share * len(first))]].mean()
-            for share in _COVERAGES[1:]
+            f"top1_at_{share:.0%}": found.share
+            for share, found in covered.items()
         },
         "confidence": confidence.mean(),
-        "calibration_error": calibration_error(confidence, first),
+        "calibration_error": expected_calibration_error(confidence, first),
         "minus_log_p": -logs.mean(),
     }

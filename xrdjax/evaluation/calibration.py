@@ -1,64 +1,169 @@
-"""Whether a network is right as often as it says."""
+"""How far confidences can be trusted: pure functions of arrays, in float64.
+
+`logits` [n, K] are those of a network, or logarithms of its probabilities, which differ
+by a constant for each pattern; `labels` [n] are rows of the true classes. `confidences`
+[n] are the probabilities of the answers given, and `right` [n] whether they were right.
+"""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-_BINS = 15
-# Search of the logarithm of the temperature: range, and steps of a golden section.
-_RANGE = (-2.0, 2.0)
-_STEPS = 60
-_GOLDEN = (math.sqrt(5) - 1) / 2
+from xrdjax.evaluation.metrics import Proportion, proportion
+
+# Temperatures that a fit can give.
+COLDEST, HOTTEST = 1e-2, 1e2
+# Stands for a probability of zero, which float32 rounds to.
+_LEAST = 1e-38
 
 
-def calibration_error(
-    confidence: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"]
-) -> float:
-    """Expected calibration error over 15 even bins of confidence.
+class Reliability(NamedTuple):
+    """Answers in bins of equal width of their confidence.
 
-    sum_b |sum of confidences in b - number of right answers in b| / n; Guo et al., On
-    calibration of modern neural networks, ICML (2017).
-
-    Args:
-        confidence: [n] probability of the most probable answer.
-        right: [n] whether it is right.
+    Attributes:
+        counts: [b] answers in each bin.
+        confidence: [b] mean confidence; 0 in an empty bin.
+        accuracy: [b] share of right answers; 0 in an empty bin.
     """
-    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    gaps = [
-        abs(confidence[bins == b].sum() - right[bins == b].sum()) for b in range(_BINS)
-    ]
-    return float(np.sum(gaps) / len(right))
+
+    counts: Int[np.ndarray, " b"]
+    confidence: Float[np.ndarray, " b"]
+    accuracy: Float[np.ndarray, " b"]
 
 
-def at_temperature(
-    probabilities: Float[np.ndarray, "n K"], temperature: float
+def to_logits(probabilities: Float[np.ndarray, "n K"]) -> Float[np.ndarray, "n K"]:
+    """Logarithms of probabilities, finite where these are zero."""
+    return np.log(np.maximum(probabilities.astype(np.float64), _LEAST))
+
+
+def probabilities_at(
+    logits: Float[np.ndarray, "n K"], temperature: float
 ) -> Float[np.ndarray, "n K"]:
-    """Probabilities whose logits are divided by a temperature."""
-    logits = np.log(np.maximum(probabilities.astype(np.float64), 1e-300)) / temperature
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    """Probabilities at a temperature T, exp(z / T) / sum exp(z / T).
+
+    The ranking of the classes does not depend on T; the larger T is, the less certain
+    are the answers.
+    """
+    scaled = logits.astype(np.float64) / temperature
+    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def fit_temperature(
-    probabilities: Float[np.ndarray, "n K"], rows: Int[np.ndarray, " n"]
+    logits: Float[np.ndarray, "n K"], labels: Int[np.ndarray, " n"]
 ) -> float:
-    """The temperature at which right answers have the greatest likelihood.
+    """The temperature at which the true classes are most probable.
 
-    The mean of -log p is convex in 1 / temperature, so that it has one minimum.
+    min over T of the mean of -log p(label). In 1/T this is convex, with the derivative
+    mean(sum_k p_k z_k - z_label), whose only zero is found by bisection.
+    Guo, Pleiss, Sun and Weinberger, ICML 2017 (arXiv 1706.04599).
 
     Args:
-        probabilities: [n, K] at temperature 1.
-        rows: [n] column of the right answer.
+        logits: [n, K] on patterns that the network was not trained on, n > 0.
+        labels: [n] rows of their classes.
+
+    Returns:
+        T, within `COLDEST` and `HOTTEST`: answers that are all right are best as cold
+        as can be.
     """
+    z = logits.astype(np.float64)
+    true = np.take_along_axis(z, labels[:, None], axis=1)[:, 0]
 
-    def loss(log_temperature: float) -> float:
-        scaled = at_temperature(probabilities, math.exp(log_temperature))
-        right = scaled[np.arange(len(rows)), rows]
-        return float(-np.log(np.maximum(right, 1e-300)).mean())
+    def slope(log_temperature: float) -> float:
+        p = probabilities_at(z, math.exp(log_temperature))
+        return float(np.mean(np.sum(p * z, axis=1) - true))
 
-    low, high = _RANGE
-    for _ in range(_STEPS):
-        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-        low, high = (low, right) if loss(left) < loss(right) else (left, high)
+    low, high = math.log(COLDEST), math.log(HOTTEST)
+    if slope(low) <= 0:
+        return COLDEST
+    if slope(high) >= 0:
+        return HOTTEST
+    for _ in range(50):
+        middle = (low + high) / 2
+        # too cold: the answers are more certain than right
+        low, high = (middle, high) if slope(middle) > 0 else (low, middle)
     return math.exp((low + high) / 2)
+
+
+def reliability(
+    confidences: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"], bins: int = 15
+) -> Reliability:
+    """Mean confidence and accuracy of the answers in each bin of confidence."""
+    bin_of = np.minimum((confidences * bins).astype(np.int64), bins - 1)
+    counts = np.bincount(bin_of, minlength=bins)
+    divisor = np.maximum(counts, 1)
+    confidence, accuracy = (
+        np.bincount(bin_of, weights=values.astype(np.float64), minlength=bins) / divisor
+        for values in (confidences, right)
+    )
+    return Reliability(counts, confidence, accuracy)
+
+
+def expected_calibration_error(
+    confidences: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"], bins: int = 15
+) -> float:
+    """Mean difference of confidence and accuracy over bins, weighted by their answers.
+
+    ECE = sum_b n_b / n |accuracy_b - confidence_b|
+    Naeini, Cooper and Hauskrecht, AAAI 2015; Guo et al. (2017).
+
+    Args:
+        confidences: [n] in [0, 1], n > 0.
+        right: [n] whether each answer was right.
+        bins: of equal width.
+    """
+    found = reliability(confidences, right, bins)
+    differences = np.abs(found.accuracy - found.confidence)
+    return float(np.average(differences, weights=found.counts))
+
+
+def accuracy_at_coverage(
+    confidences: Float[np.ndarray, " n"],
+    right: Bool[np.ndarray, " n"],
+    coverages: tuple[float, ...] = (1.0, 0.5, 0.2),
+) -> dict[float, Proportion]:
+    """Accuracy of the share of answers that are surest, for each share.
+
+    Args:
+        confidences: [n] of the answers, n > 0.
+        right: [n] whether each was right.
+        coverages: shares, in (0, 1]; each takes at least one answer.
+    """
+    order = np.argsort(-confidences, kind="stable")
+    return {
+        share: proportion(right[order[: max(1, round(share * len(order)))]])
+        for share in coverages
+    }
+
+
+def refusal_confidence(
+    confidences: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"]
+) -> float:
+    """Confidence below which answers are right less than half of the time.
+
+    Accuracy as a function of confidence is taken to be the nondecreasing one that fits
+    best (isotonic regression by pooling adjacent violators: Barlow, Bartholomew,
+    Bremner and Brunk 1972), so that there are no bins to choose.
+
+    Args:
+        confidences: [n] of the answers.
+        right: [n] whether each was right.
+
+    Returns:
+        The least confidence that should be believed; 0 if all should, infinite if none.
+    """
+    levels, level_of = np.unique(confidences, return_inverse=True)
+    counts = np.bincount(level_of).tolist()
+    hits = np.bincount(level_of, weights=right).tolist()
+    blocks: list[tuple[float, float, int]] = []  # first level, hits, answers
+    for level, hit, count in zip(levels.tolist(), hits, counts, strict=True):
+        while blocks and blocks[-1][1] * count >= hit * blocks[-1][2]:
+            level, more_hits, more = blocks.pop()
+            hit, count = hit + more_hits, count + more
+        blocks.append((level, hit, count))
+    believed = [level for level, hit, count in blocks if 2 * hit >= count]
+    if len(believed) == len(blocks):
+        return 0.0
+    return believed[0] if believed else math.inf
