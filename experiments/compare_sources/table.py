@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from xrdjax.evaluation.report import percent
-from xrdjax.evaluation.report import table as markdown_table
+from xrdjax.evaluation.markdown import percent
+from xrdjax.evaluation.markdown import table as markdown_table
 
 NAMES = {"resnet10": "ResNet-10", "resnet50": "ResNet-50", "park": "Park et al."}
 _LEGEND = (

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.shared.figures import BLUE, hide_frame, save_figure
-from xrdjax.evaluation.report import percent, table
+from xrdjax.evaluation.markdown import percent, table
 
 _HEADER = (
     "crystals",

@@ -49,10 +49,7 @@ def scores(
         "top1_by_mineral": (first * weights).sum() / weights.sum(),
         "top5": (named[:, :5] == truth[:, None]).any(axis=1).mean(),
         "crystal_system": (answered == [_system(g) for g in truth]).mean(),
-        **{
-            f"top1_at_{share:.0%}": found.share
-            for share, found in covered.items()
-        },
+        **{f"top1_at_{share:.0%}": found.fraction for share, found in covered.items()},
         "confidence": confidence.mean(),
         "calibration_error": expected_calibration_error(confidence, first),
         "minus_log_p": -logs.mean(),

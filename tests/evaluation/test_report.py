@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from xrdjax.evaluation import metrics, report
+from xrdjax.evaluation import errors, metrics, report
 
 GROUPS = np.array([14, 62, 225])
 
@@ -16,7 +16,13 @@ def example():
     labels = np.repeat([0, 1, 2, 2], 20)
     answers = np.where(np.arange(80) % 4 == 0, (labels + 1) % 3, labels)
     frequencies = np.array([0.25, 0.25, 0.5])
-    score = metrics.score(np.eye(3)[answers], labels, GROUPS, frequencies)
+    given = np.eye(3)[answers], labels, GROUPS
+    lines = np.arange(80)
+    score = metrics.score(*given, frequencies) | {
+        "by_summed_probabilities": errors.summed_accuracies(*given),
+        "ceiling_of_positions": errors.positions_ceiling(labels, GROUPS, frequencies),
+        "why_it_errs": errors.explain_errors(*given, lines),
+    }
     failures = [{"name": f"{i}.cif", "reason": f"reason {i // 2}"} for i in range(60)]
     by_type = {"by_structure_type": {"types": 12, "top1_mean": 0.5}}
     return {
@@ -77,6 +83,16 @@ def test_the_page_names_the_weights_that_the_run_started_from(example):
         "The run started from `pretrained` at step 52000 (SHA-256 cdcdcdcdcdcd), 2 of 3 "
         "space groups carried over."
     ) in report.to_markdown(example)
+
+
+def test_the_page_states_why_the_network_errs(example):
+    page = report.to_markdown(example)
+    assert "### Why it errs" in page
+    # a quarter of 80 is wrong, and nothing about these answers is right
+    assert "| all | 80 | 25.0 (16.8-35.5) | 0.0 | 0.0 | 0.0 | 0.0 |" in page
+    assert "| 0 to 19 lines | 20 | 25.0" in page
+    assert "| extinction symbol | 3 | 75.0 (64.5-83.2) |" in page
+    assert "positions alone: 100.0 (95.4-100.0) %; with the Laue class: 100.0" in page
 
 
 def test_every_table_of_the_page_is_rectangular(example):

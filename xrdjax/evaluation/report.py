@@ -6,12 +6,15 @@ import json
 import platform
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from xrdjax.evaluation.error_tables import LEGEND as ERRORS_LEGEND
+from xrdjax.evaluation.error_tables import why_it_errs
+from xrdjax.evaluation.markdown import percent, table
 from xrdjax.run import Run
 from xrdjax.symmetry.space_groups import space_group
 
@@ -68,20 +71,6 @@ def to_json(report: Mapping) -> str:
     return json.dumps(report, indent=1, allow_nan=False, sort_keys=False) + "\n"
 
 
-def percent(proportion: Mapping, interval: bool = True) -> str:
-    """A proportion in per cent with its 95 % interval, such as "79.9 (78.9-80.8)"."""
-    text = f"{100 * proportion['fraction']:.1f}"
-    if interval:
-        text += f" ({100 * proportion['low']:.1f}-{100 * proportion['high']:.1f})"
-    return text
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table; the first column is text, the others are numbers."""
-    lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-
-
 def summary(report: Mapping) -> str:
     """The main figures of merit as a table for a terminal, and the notes."""
     header = ("accuracy / %", "patterns", "top-1", "top-5", "baseline (1 / 5)")
@@ -134,6 +123,8 @@ def to_markdown(report: Mapping) -> str:
         _table_of_sets(report["sets"].values()),
         "",
         _LEGEND,
+        "",
+        ERRORS_LEGEND,
         "",
     ]
     lines += [line for note in report["notes"] for line in (note, "")]
@@ -190,6 +181,7 @@ def _page_section(section: Mapping) -> list[str]:
         types = score["by_structure_type"]
         mean = f"{100 * types['top1_mean']:.1f} % over {types['types']} types"
         lines += [f"Top-1 accuracy averaged over structure types: {mean}.", ""]
+    lines += why_it_errs(score)
     systems = score["by_crystal_system"].items()
     groups = [
         (f"{p['space_group']} {space_group(p['space_group']).hermann_mauguin}", p)

@@ -1,19 +1,28 @@
 """The sets of patterns that a network is evaluated on, as sections of its report."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Int
 
 from xrdjax.crystals.cif import Reading
+from xrdjax.crystals.crystal import Structure
 from xrdjax.crystals.textbook import gallery_structures
+from xrdjax.diffraction.line_count import line_count
 from xrdjax.evaluation.answers import (
     Answers,
     Examples,
     Simulate,
     answer_known,
     answer_synthetic,
+)
+from xrdjax.evaluation.errors import (
+    explain_errors,
+    positions_ceiling,
+    summed_accuracies,
 )
 from xrdjax.evaluation.metrics import score
 from xrdjax.known.analyses import AnalysedCrystals
@@ -29,8 +38,8 @@ class EvaluationSet:
 
     Attributes:
         name: key in the report.
-        section: of the report: title, description, counts and `metrics.score`, which is
-            None if there are no patterns.
+        section: of the report: title, description, counts and the score, which is None
+            if there are no patterns.
         examples: some of the patterns, for a figure.
     """
 
@@ -77,18 +86,38 @@ def textbook() -> KnownCrystals:
     return KnownCrystals("gallery", about, reading)
 
 
-def _score(
-    run: Run, answers: Answers, type_keys: tuple[str, ...] = ()
+def full_score(
+    run: Run,
+    answers: Answers,
+    type_keys: tuple[str, ...] = (),
+    line_counts: Int[np.ndarray, " n"] | None = None,
 ) -> dict[str, Any] | None:
+    """All figures of merit of the answers, and why they err; None if there are none.
+
+    Args:
+        run: whose answers they are.
+        answers: to n patterns.
+        type_keys: structure type of each pattern, if known.
+        line_counts: [n] lines of each pattern, if known.
+    """
     if not len(answers.labels):
         return None
-    return score(
-        answers.probabilities,
-        answers.labels,
-        run.space_groups,
-        np.asarray(run.statistics.frequencies),
-        type_keys,
-    )
+    given = answers.probabilities, answers.labels, run.space_groups
+    frequencies = np.asarray(run.statistics.frequencies)
+    return {
+        **score(*given, frequencies, type_keys),
+        "by_summed_probabilities": summed_accuracies(*given),
+        "ceiling_of_positions": positions_ceiling(*given[1:], frequencies),
+        "why_it_errs": explain_errors(*given, line_counts),
+    }
+
+
+def _line_counts(run: Run, structures: Sequence[Structure]) -> Int[np.ndarray, " n"]:
+    """Lines of each crystal in the range of angles that the run's network sees."""
+    wavelength = float(run.measurement.instruments.wavelengths[0])
+    low, high = (u / wavelength for u in run.measurement.grid.u_range)
+    counts = [line_count(structure, (low, high)) for structure in structures]
+    return np.array(counts, dtype=np.int64)
 
 
 def synthetic_set(
@@ -101,7 +130,7 @@ def synthetic_set(
         "description": "Fresh synthetic crystals, sampled from the run's statistics.",
         "counts": {"evaluated": count},
         "generator": counts,
-        "score": _score(run, answers),
+        "score": full_score(run, answers),
     }
     return EvaluationSet("synthetic", section, answers.examples)
 
@@ -135,6 +164,11 @@ def known_set(
     section = known.about | {
         "counts": selection.counts,
         "failures": [vars(failure) for failure in selection.failures],
-        "score": _score(run, answers, selection.type_keys),
+        "score": full_score(
+            run,
+            answers,
+            selection.type_keys,
+            _line_counts(run, selection.structures),
+        ),
     }
     return EvaluationSet(known.name, section, answers.examples)
