@@ -22,7 +22,7 @@ GEMMI = {
     if group.is_reference_setting()
 }
 
-# International Tables A, 5th edition, table 3.1.4.1; the groups of a class.
+# Written as in International Tables A, 5th edition, ch. 3.1; the groups of a class.
 WORKED = {
     "P -": {1, 2},
     "P 1 21/c 1": {14},

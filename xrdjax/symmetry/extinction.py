@@ -8,9 +8,8 @@ groups can be counted in several ways:
   of powder lines show (4/m and 4/mmm, or trigonal and hexagonal P, look alike);
 - 101 if trigonal and hexagonal groups count apart, as in the tables of each crystal
   system;
-- 122 diffraction symbols: absences and Laue class, -3m1 and -31m apart (International
-  Tables A, 5th edition, table 3.1.4.1, in the standard settings); 120 with the 11 Laue
-  classes.
+- 122 diffraction symbols: absences and Laue class, with -3m1 and -31m apart (as defined
+  in International Tables A, 5th edition, ch. 3.1.3); 120 with the 11 Laue classes.
 """
 
 import functools
