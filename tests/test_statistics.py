@@ -1,7 +1,9 @@
 """The command that makes statistics, on a folder of small crystals."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,6 +92,23 @@ def test_the_provenance_says_how_to_make_the_file_again_without_paths(folder):
     assert set(provenance["versions"]) == {"gemmi", "numpy", "python", "spglib"}
 
 
+def test_all_groups_can_be_asked_for(tmp_path, capsys):
+    crystals = shutil.copytree(Path(__file__).parent / "data", tmp_path / "crystals")
+    positions = [(0.1, 0.2, 0.3), (0.6, 0.3, 0.8)]
+    triclinic = structure_from_sites(
+        "triclinic", 2, (5, 6, 7, 85, 95, 100), ("Si", "O"), positions
+    )
+    (crystals / "triclinic.cif").write_text(write_cif(triclinic))
+    path = _run(crystals, "--all_groups", "--held_out=0", "--floor=0.5")
+    assert len(load_statistics(path).space_groups) == 230
+    provenance = read_provenance(path)
+    assert provenance["command"].endswith("--all_groups --borrowed=40 --floor=0.5")
+    own = {n: k for n, k in provenance["counts"]["crystals of groups"].items() if k}
+    assert sum(own.values()) == 17 and own["62"] == 2 and own["2"] == 1
+    # two crystals each: aragonite and olivine, calcite and corundum, halite and wustite
+    assert "17 crystals; 227 have fewer than 2 and borrow" in capsys.readouterr().out
+
+
 def test_a_random_split_holds_out_crystals_whatever_their_type(folder):
     provenance = read_provenance(_run(folder, "--held_out=0.5", "--split=random"))
     assert provenance["split"] == "random"
@@ -152,6 +171,9 @@ def test_a_file_that_exists_is_not_touched(folder, capsys):
         ("--held_out=1", "no space group has 2 crystals"),
         ("--min_crystals=0", "--min_crystals is 0: expected 1 or more"),
         ("--min_crystals=18", "smaller min_crystals"),
+        ("--all_groups", "no crystal is hexagonal or monoclinic or orthorhombic or"),
+        ("--borrowed=0", "--borrowed is 0: expected 1 or more"),
+        ("--floor=0", "--floor is 0.0: expected a number above 0"),
         ("--symprec=0", "--symprec is 0.0: expected a length above 0"),
         ("--symprec=inf", "--symprec is inf: expected a length above 0"),
         ("--symprec=nan", "--symprec is nan: expected a length above 0"),

@@ -5,6 +5,9 @@
 Whole structure types are held out; seed and share determine which (see `known.splits`).
 The provenance of the bundled file states the command that it was made with.
 
+`--all_groups` makes statistics of all 230 groups. Those with fewer than --min_crystals
+borrow from their relatives (see `prior.backing_off`), the others stay as they are.
+
 `--analyses=FILE.npz` keeps the analysed crystals too. That file can be given instead of
 the CIFs from then on, here and wherever crystals are asked for, and is read in seconds.
 """
@@ -53,19 +56,19 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--all_groups",
         action="store_true",
-        help="all 230 groups: those with fewer crystals borrow from their relatives",
+        help="all 230 groups; those with fewer crystals borrow from related ones",
     )
     add(
         "--borrowed",
         type=int,
         default=BackingOff.borrowed,
-        help="crystals that what a group borrows is worth, with --all_groups",
+        help="with --all_groups: crystals that what a group borrows is worth",
     )
     add(
         "--floor",
         type=float,
         default=BackingOff.floor,
-        help="crystals that the frequency of a rarer group is made from, likewise",
+        help="with --all_groups: a group with fewer crystals is as frequent as with these",
     )
     add("--symprec", type=float, default=0.01, help="of spglib, angstrom")
     add("--processes", type=int, help="how many to use; all cores without it")

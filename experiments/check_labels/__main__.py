@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from experiments.check_labels.labels import describe, find_groups, sample_labelled
 from xrdjax.errors import InputError, exit_on_input_error
+from xrdjax.prior.file import load_statistics
 from xrdjax.prior.prior import Prior, make_prior
 
 
@@ -23,6 +24,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--count", type=int, default=10000, help="crystals in all")
+    parser.add_argument("--statistics", help="of groups to sample; the bundled ones")
     parser.add_argument("--seed", type=int, default=0, help="of the sampling")
     return parser
 
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with exit_on_input_error():
         if given.count < 2:
             raise InputError(f"--count is {given.count}: expected 2 crystals or more")
-        prior = make_prior()
+        prior = make_prior(load_statistics(given.statistics))
         half = given.count // 2
         print(check_half(prior, given.count - half, False, given.seed))
         print(check_half(prior, half, True, given.seed + 1))

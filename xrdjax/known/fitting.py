@@ -27,11 +27,13 @@ class Fit:
         analyses: of the crystals that they count.
         counts: crystals, types and groups on each side of the split, what was left out
             for each reason, and what was kept; for the provenance.
+        min_crystals: a group with fewer has no statistics, or borrows.
     """
 
     statistics: Statistics
     analyses: tuple[Analysis, ...]
     counts: dict[str, Any]
+    min_crystals: int
 
 
 def fit_statistics(
@@ -45,7 +47,7 @@ def fit_statistics(
     Args:
         known: all crystals.
         split: which of them are held out.
-        min_crystals: a group with fewer gets no statistics, or those that it borrows.
+        min_crystals: a group with fewer gets no statistics, or borrows.
         backing_off: how groups with fewer borrow; None leaves them out.
 
     Raises:
@@ -74,7 +76,7 @@ def fit_statistics(
     if backing_off is not None:
         crystals = Counter(a.space_group for a in eligible.analyses)
         counts["crystals of groups"] = {str(n): crystals[n] for n in range(1, 231)}
-    return Fit(statistics, eligible.analyses, counts)
+    return Fit(statistics, eligible.analyses, counts, min_crystals)
 
 
 def _count(analyses: Sequence[Analysis]) -> dict[str, int]:
@@ -111,8 +113,10 @@ def _groups(fit: Fit) -> list[str]:
     counted = Counter(analysis.space_group for analysis in fit.analyses)
     crystals = np.array([counted[n] for n in statistics.space_groups.tolist()])
     kept, crystals_kept = len(statistics.space_groups), len(fit.analyses)
+    few = int(np.sum(crystals < fit.min_crystals))
+    borrow = f"; {few} have fewer than {fit.min_crystals} and borrow" if few else ""
     lines = [
-        f"{kept} space groups are kept, with {crystals_kept:,} crystals",
+        f"{kept} space groups are kept, with {crystals_kept:,} crystals{borrow}",
         f"{'group':14}{'crystals':>10}{'share':>10}",
     ]
     for row in np.argsort(-crystals, kind="stable")[:_COMMONEST]:

@@ -6,14 +6,14 @@ number n of crystals it counts:
 
     p_level = (n q_level + k p_above) / (n + k)
 
-the posterior mean of shares whose Dirichlet prior is worth k crystals of the level
-above (MacKay and Peto, Nat. Lang. Eng. 1 (1995) 289). Lest one common group speak for all
-its relatives, no group counts as more than k crystals in what others borrow.
+This is the posterior mean of shares whose Dirichlet prior is worth k crystals of the
+level above (MacKay and Peto, Nat. Lang. Eng. 1 (1995) 289). In what others borrow, no
+group counts as more than k crystals, so that no common group outweighs all others.
 
-Wyckoff positions of two groups are compared by kind, see `kinds_of_positions`. Each kind
-has a strength in a family, and a site takes a position of a group with a probability
-in proportion to the strength of its kind: Luce's choice, fitted by the iteration of
-Hunter, Ann. Stat. 32 (2004) 384.
+Letters of different groups are not comparable, kinds of positions are (see
+`kinds_of_positions`). In a family, each kind has a strength, and the probability that a
+site occupies a position is proportional to the strength of its kind: Luce's choice,
+fitted by the iteration of Hunter, Ann. Stat. 32 (2004) 384.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,16 +25,16 @@ from jaxtyping import Bool, Float
 from xrdjax.prior.counted import Columns, CountedCrystal, by_size, count_traits
 from xrdjax.prior.relatives import kinds_of_positions, relatives
 
-_ITERATIONS = 10  # of the strengths; more change no likelihood
-
 
 @dataclass(frozen=True)
 class BackingOff:
-    """How a group with few crystals borrows.
+    """How the statistics of groups with few crystals are estimated.
 
     Attributes:
-        borrowed: what the estimate of a level above is worth, k crystals.
-        floor: crystals that the frequency of a rarer group is made from.
+        borrowed: k, the number of crystals that the level above is worth. 40 makes
+            crystals of unseen structure types about as likely as any k does (20 for
+            Wyckoff positions, 80 for elements).
+        floor: a group with fewer crystals is as frequent as if it had so many.
     """
 
     borrowed: int = 40
@@ -60,12 +60,13 @@ def level_weights(
 
 @dataclass(frozen=True)
 class Lent:
-    """What others may borrow of each group; row n - 1 is group n's.
+    """What others may borrow from each group; row n - 1 is group n's.
 
     Attributes:
-        crystals: [230] as how many crystals it counts.
-        counts: tables [230, columns] of what these have, by name of the statistics.
-        kernels: some of its crystals by number of the group, at most as many.
+        crystals: [230] number of crystals that the group counts as, k at most.
+        counts: tables [230, C] of elements, sites and letters of that many crystals,
+            by the name of the field of `Statistics`.
+        kernels: that many of the group's crystals, by its number.
     """
 
     crystals: Float[np.ndarray, " 230"]
@@ -74,7 +75,7 @@ class Lent:
 
 
 def _spread(crystals: Sequence[CountedCrystal], count: int) -> list[CountedCrystal]:
-    """So many crystals, evenly spaced in the order of these."""
+    """Picks `count` crystals, evenly spaced in their order."""
     index = (np.arange(count) + 0.5) * len(crystals) / max(count, 1)
     return [crystals[i] for i in index.astype(int)]
 
@@ -82,12 +83,12 @@ def _spread(crystals: Sequence[CountedCrystal], count: int) -> list[CountedCryst
 def lend(
     groups: Mapping[int, Sequence[CountedCrystal]], columns: Columns, most: int
 ) -> Lent:
-    """What groups lend; none lends more than `most` crystals.
+    """What all groups lend.
 
     Args:
-        groups: crystals of each group, in the order of `by_size`.
+        groups: crystals of each group by its number, in the order of `by_size`.
         columns: of the counts.
-        most: k.
+        most: k, the most crystals that a group lends.
     """
     crystals = np.zeros(230)
     counts = {
@@ -104,7 +105,9 @@ def lend(
 
 
 def strengths(
-    sites: Float[np.ndarray, "F K"], positions: Float[np.ndarray, "F K"]
+    sites: Float[np.ndarray, "F K"],
+    positions: Float[np.ndarray, "F K"],
+    iterations: int = 10,
 ) -> Float[np.ndarray, " K"]:
     """Strength of each kind of position in a family of F groups.
 
@@ -113,13 +116,14 @@ def strengths(
     Args:
         sites: [F, K] of each group on positions of each kind.
         positions: [F, K] of each kind that each group has.
+        iterations: more than ten do not change how likely held-out crystals are.
 
     Returns:
         [K]; nan for a kind that no group with sites has.
     """
     per_group, per_kind = sites.sum(axis=1), sites.sum(axis=0)
     found = np.ones(sites.shape[1])
-    for _ in range(_ITERATIONS):
+    for _ in range(iterations):
         # a kind without sites is not quite impossible, lest a group have no other
         totals = positions @ np.maximum(found, 1e-9)
         chances = (per_group / totals) @ positions
@@ -146,7 +150,8 @@ def _letter_shares(
         lent: by all groups.
         members: groups of the family.
         number: of the group.
-        above: [W] the shares in the family above, for kinds that this one has not.
+        above: [W] the shares in the family above, which serve for kinds of positions
+            that occur in no group of this family.
     """
     kinds = kinds_of_positions()
     positions = _by_kind(np.ones(kinds.shape))
@@ -163,7 +168,7 @@ def _letter_shares(
 
 @dataclass(frozen=True)
 class Borrower:
-    """A group that borrows.
+    """A group with few crystals, and whom it borrows from.
 
     Attributes:
         number: of the group.
@@ -179,13 +184,13 @@ class Borrower:
 
     @property
     def families(self) -> Bool[np.ndarray, "L 230"]:
-        """Its relatives at each level, itself included."""
+        """Which groups are its relatives at each level; it is one of them."""
         numbers = relatives()
         return numbers == numbers[:, self.number - 1 : self.number]
 
     @property
     def weights(self) -> Float[np.ndarray, " L1"]:
-        """Of its own crystals and of each level, see `level_weights`."""
+        """Weights [L + 1] of its own crystals and of each level's."""
         counted = [len(self.crystals), *(self.families @ self.lent.crystals)]
         return level_weights(np.array(counted, float), self.borrowed)
 
@@ -210,7 +215,10 @@ def _normalised(counts: np.ndarray) -> np.ndarray:
 
 
 def _letters_by_level(group: Borrower) -> list[Float[np.ndarray, " W"]]:
-    """Shares of the group's letters at each level; above all, letters are alike."""
+    """Shares of the group's letters at each level.
+
+    Above the last level all letters have the same share, so that none is impossible.
+    """
     exists = kinds_of_positions()[group.number - 1] >= 0
     alike = above = exists / np.sum(exists)
     levels = []
@@ -225,9 +233,10 @@ def _letters_by_level(group: Borrower) -> list[Float[np.ndarray, " W"]]:
 
 
 def choose_kernels(group: Borrower) -> list[CountedCrystal]:
-    """The group's own crystals and k of its relatives', in the order of `by_size`.
+    """The group's own crystals and k of its relatives, in the order of `by_size`.
 
-    So its own have the weight n / (n + k), and those of each level nearly theirs.
+    Equal weights for all then give its own crystals the weight n / (n + k), and those
+    of each level its weight, to the nearest crystal.
     """
     weights = group.weights[1:] / np.sum(group.weights[1:])
     ends = np.round(group.borrowed * np.cumsum(weights)).astype(int)

@@ -121,10 +121,10 @@ class _Group:
 
     Attributes:
         number: of the group.
-        frequency: crystals that its share among the groups stands for.
-        shares: rows of the tables of shares, by name.
-        kernels: crystals whose size and packing new ones resemble.
-        shapes: crystals whose cells those of the lattice system resemble.
+        frequency: in crystals.
+        shares: its rows of the tables of shares, by name.
+        kernels: crystals whose volumes and packing factors it uses.
+        shapes: crystals that it adds to the shapes of its lattice system.
     """
 
     number: int
@@ -135,7 +135,7 @@ class _Group:
 
 
 def _own(number: int, crystals: Sequence[CountedCrystal], columns: Columns) -> _Group:
-    """A group with enough crystals."""
+    """A group with enough crystals of its own."""
     counts = count_traits(crystals, columns)
     shares = {name: found / found.sum() for name, found in counts.items()}
     return _Group(number, len(crystals), shares, crystals, crystals)
@@ -147,7 +147,7 @@ def _all_groups(
     columns: Columns,
     backing_off: BackingOff,
 ) -> list[_Group]:
-    """Every group, those with too few crystals by backing off."""
+    """All 230 groups; those with few crystals borrow."""
     lent = lend(by_group, columns, backing_off.borrowed)
     with_shapes = _with_shapes(by_group, min_crystals)
     groups = []
@@ -172,18 +172,19 @@ def _all_groups(
 def _with_shapes(
     by_group: dict[int, list[CountedCrystal]], min_crystals: int
 ) -> set[int]:
-    """Groups whose crystals lend their shapes though they are few.
+    """Groups with few crystals whose shapes are used all the same.
 
-    Those of a lattice system in which no group has enough crystals.
+    They are those of lattice systems in which no group has enough crystals. Everywhere
+    else the shapes are those of the groups with enough, as without backing off.
     """
     system_of = {n: space_group(n).lattice_system for n in range(1, 231)}
     served = {system_of[n] for n, c in by_group.items() if len(c) >= min_crystals}
     missing = set(LATTICE_SYSTEMS) - {system_of[n] for n in by_group}
     if missing:
         raise InputError(
-            f"no crystal is {' or '.join(sorted(missing))}, so that cells of these "
-            "lattice systems have no known shape: give more crystals, or statistics of "
-            "the groups with enough crystals only, without --all_groups"
+            f"no crystal is {' or '.join(sorted(missing))}, so that the shapes of such "
+            "cells are unknown: for all groups, give crystals of all lattice systems, "
+            "or make statistics without --all_groups"
         )
     return {n for n in by_group if system_of[n] not in served}
 
@@ -197,7 +198,7 @@ def compute_statistics(
 
     Args:
         analyses: of the crystals that may be known: not the held-out ones.
-        min_crystals: a group with fewer gets no statistics, or those that it borrows.
+        min_crystals: a group with fewer gets no statistics, or borrows.
         backing_off: how groups with fewer borrow; None leaves them out.
 
     Returns:
@@ -231,10 +232,9 @@ def _statistics(groups: Sequence[_Group]) -> Statistics:
     _, _, system_ranges = row_ranges(
         numbers, np.array([len(group.shapes) for group in groups])
     )
-    kernels = [c for k in np.argsort(systems, kind="stable") for c in groups[k].kernels]
-    shapes = np.array(
-        [c.shape for k in np.argsort(systems, kind="stable") for c in groups[k].shapes]
-    )
+    in_order = [groups[k] for k in np.argsort(systems, kind="stable")]
+    kernels = [crystal for group in in_order for crystal in group.kernels]
+    shapes = np.array([c.shape for group in in_order for c in group.shapes])
     shape_bandwidths = [
         _shape_bandwidths(system, shapes[first:last])
         for system, (first, last) in zip(LATTICE_SYSTEMS, system_ranges, strict=True)
