@@ -66,7 +66,7 @@ def eligible_crystals(
     large = f"cell over {MAX_VOLUME:g} A^3"
     complex_ = f"over {MAX_SITES} sites"
     rare = f"group with fewer than {min_crystals} crystals"
-    left_out = dict.fromkeys((large, complex_, rare), 0)
+    left_out = dict.fromkeys((large, complex_), 0)
     fitting = []
     for analysis in analyses:
         if analysis.standard.volume > MAX_VOLUME:
@@ -77,7 +77,8 @@ def eligible_crystals(
             fitting.append(analysis)
     crystals = Counter(analysis.space_group for analysis in fitting)
     kept = [a for a in fitting if crystals[a.space_group] >= min_crystals]
-    left_out[rare] = len(fitting) - len(kept)
+    if min_crystals > 1:
+        left_out[rare] = len(fitting) - len(kept)
     return EligibleCrystals(tuple(kept), left_out)
 
 
