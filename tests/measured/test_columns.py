@@ -48,6 +48,8 @@ def write(path, columns, head="", separator=" "):
         ("Background", "other"),
         ("Time", "other"),
         ("index", "other"),
+        ("Normalized counts", "intensity"),
+        ("TimePerStep", "other"),
         ("sample", None),
     ],
 )
@@ -67,6 +69,9 @@ def test_names_mean_what_programs_mean_by_them(name, expected):
         ((X * 60, X, Y), "Time[s] Angle Intensity\n"),
         ((X, 2 * Y, Y), "# 2theta Ycalc Yobs\n"),
         ((X, Y, 2 * Y, 3 * Y), "2theta I I2 I3\n"),
+        ((X, Y, 2 * Y), "2theta T=300 T=310\n"),
+        ((X, Y, 2 * Y, 3 * Y), '"2-theta" "obs" "calc" "bkg"\n'),
+        ((X, Y), "Angle PSD\n(deg) (cps)\n"),
     ],
 )
 def test_two_theta_and_intensity_are_found_among_other_columns(tmp_path, columns, head):
@@ -118,10 +123,12 @@ PEAKS = np.cumsum(np.tile([0.3, 2.0, 0.2, 0.9, 0.12], 30))
     [
         ((Q, Y), "q I\n", "without a unit"),
         ((X / 2, Y), "Theta Intensity\n", "twice the angle"),
+        ((X // 1, 0 * X, Y // 1, 0 * X), "", "commas both"),
         ((X, Y, X, X, X), "2theta I h k l\n", "list of reflections"),
         ((PEAKS, 50 + PEAKS % 7), "", "list of peaks"),
     ],
 )
 def test_other_tables_are_refused(tmp_path, columns, head, message):
     with pytest.raises(InputError, match=message):
-        read_pattern(write(tmp_path / "a.txt", columns, head))
+        separator = "," if "commas" in message else " "
+        read_pattern(write(tmp_path / "a.txt", columns, head, separator))

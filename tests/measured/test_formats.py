@@ -286,9 +286,12 @@ FORMATS = {
     + "loop_ _pd_meas_counts_total\n"
     + LIST,
     "chi": chi(),
+    "counts": f"quartz\n {START} {STEP} {X[-1]} sample\n"
+    + LIST.replace(" 40 40 40 ", " 40 40\n40 "),
+    "mdi": f"QUARTZ\n {START} {STEP} 1.0 CU 1.5406 {X[-1]} {COUNT}\n{LIST}",
 }
 STATING_LINES = set(FORMATS) - {
-    *("rd", "sd", "gsas std", "gsas esd", "gsas fxye", "chi")
+    *("rd", "sd", "gsas std", "gsas esd", "gsas fxye", "chi", "counts", "mdi")
 }
 
 
@@ -301,7 +304,7 @@ def as_file(path, contents):
 def test_every_format_gives_the_same_pattern(tmp_path, name):
     pattern = read_pattern(as_file(tmp_path / "a.dat", FORMATS[name]))
     np.testing.assert_allclose(pattern.two_theta_deg, X, atol=1e-4)
-    np.testing.assert_allclose(pattern.intensity, Y, atol=6 if "d" == name[1] else 1e-3)
+    np.testing.assert_allclose(pattern.intensity, Y, atol=6 if name[1] == "d" else 1e-3)
     if name in STATING_LINES:
         assert pattern.wavelengths == pytest.approx(DOUBLET, abs=1e-6)
     if name in STATING_LINES - {"asc", "raw 1"}:
@@ -340,6 +343,13 @@ def test_scans_are_counted_from_one_and_the_first_is_read_with_a_note(
     assert not read_pattern(path, scan=scans).notes
     with pytest.raises(InputError, match=f"holds {scans} scans"):
         read_pattern(path, scan=scans + 1)
+
+
+def test_the_first_powder_pattern_is_taken_where_others_stand_before_it(tmp_path):
+    path = as_file(tmp_path / "a.brml", brml(raw_data(axis="Phi"), raw_data()))
+    assert "number 2 was read" in read_pattern(path).notes[0]
+    with pytest.raises(InputError, match="Phi"):
+        read_pattern(path, scan=1)
 
 
 def test_the_number_chooses_the_scan(tmp_path):

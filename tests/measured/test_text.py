@@ -34,6 +34,8 @@ def assert_peaks(pattern, atol=1e-6):
         ("{:.4f} {:.6f} 1.5", "XYDATA\n! sample\n' another comment\n", ""),
         ("{:.4f} {:.6f} 1.5", "/*\n 1 2 3\n*/\n", "END\n"),
         ("{:.4e} {:.6e}", "", "\x1a"),
+        ("{:.4f}° {:.6f}", "", ""),
+        ("{:.4f}\u00a0{:.6f}", "", ""),
     ],
 )
 def test_columns_are_read_whatever_separates_them(tmp_path, line, head, foot):
@@ -120,6 +122,8 @@ K-Beta wavelength,1.3922500
     [
         ("# Calibrated wavelength = 0.414581\n", ((0.414581,), None)),
         ("# Wavelength: 4.14581e-11 m\n", ((0.414581,), None)),
+        ("# Wavelength: 1e-10 m\n", ((1.0,), None)),
+        (";RAW4.00\nAnode=Cu\nLambda1=1.5406\n[Data]\n", ((1.5406,), "Cu")),
         ("lambda (nm): 0.07093\n", ((0.7093,), None)),
         ("##XRAY WAVELENGTH=1.541838\n", ((1.541838,), None)),
         (PANALYTICAL, ((1.540598, 1.544426), "Cu")),
@@ -168,6 +172,7 @@ def with_rows(path, first, second):
         (lambda p: write(p, "1{:07.3f} {:.3f}"), "between 0 and 180"),
         (lambda p: write(p, head="# HB-2A, Oak Ridge\n"), "neutron"),
         (lambda p: write(p, head="# time-of-flight\n"), "time of flight"),
+        (lambda p: write(p, head="##XYDATA=(X++(Y..Y))\n"), "JCAMP-DX"),
         (lambda p: write(p, head="scan axis: Omega\n"), "rocking curve"),
         (lambda p: p.write_bytes(b"FI\0\0" * 200), "Rigaku"),
     ],

@@ -46,9 +46,9 @@ def pattern_of(scan: Scan) -> MeasuredPattern:
     if (negative := int((y < 0).sum())) > 0:
         notes.append(f"{negative} negative intensities are set to zero.")
     return MeasuredPattern(
-        two_theta_deg=two_theta,
-        intensity=np.maximum(y, 0.0),
-        sigma=sigma,
+        two_theta_deg=np.ascontiguousarray(two_theta),
+        intensity=np.ascontiguousarray(np.maximum(y, 0.0)),
+        sigma=None if sigma is None else np.ascontiguousarray(sigma),
         wavelengths=wavelengths,
         ratio=scan.beam.ratio,
         anode=scan.beam.anode,
@@ -121,7 +121,7 @@ def _ordered(scan: Scan, notes: list[str]) -> Scan:
         sigma = None
     # two theta rises as d falls
     rising = -scan.x if scan.quantity == "d" else scan.x
-    back = slice(None, None, -1 if rising[0] > rising[-1] else 1)
+    back = slice(None, None, -1 if np.median(np.diff(rising)) < 0 else 1)
     return dataclasses.replace(
         scan,
         x=scan.x[back],

@@ -11,7 +11,10 @@ from xrdjax.measured.pattern import NotReadable, Quantity
 # What names of columns mean; the first that matches counts.
 _MEANINGS = (
     ("miller", r"h|k|l|hkl|\(?h\s*k\s*l\)?|fwhm.*|multiplicity"),
-    ("other", r".*(calc|back|bkg|bgr|diff|resid|norm|weight|temp|monitor|mask).*"),
+    (
+        "other",
+        r".*(calc|back|bkg|bgr|diff(erence)?\b|resid|weight|temp|monitor|mask).*",
+    ),
     ("two_theta", r".*(2|two)[\s_*-]*-?\s*(th|θ|ϑ|q\b).*|tth.*|ttheta.*|2t\b.*"),
     ("theta", r"(th|theta|θ|omega)\b.*"),
     ("two_theta", r"(winkel|angle|ang|pos|position|x|xobs|twothe.*)\b.*"),
@@ -19,8 +22,8 @@ _MEANINGS = (
     ("d", r"d([\s_\[(/-]|$).*|dspac.*|d.?(value|spacing).*"),
     ("sigma", r"(sig|err|esd|e\.s\.d|std|stdev|unc|dev|e|s|su|di|dy|fehler|σ)\b.*"),
     ("sigma", r"(sigma|error|uncert|standard).*"),
-    ("other", r"(rel.*|%|)\s*(time|zeit|seconds?|step|no|nr|index|point|#|id|date).*"),
-    ("intensity", r"(i|y|yobs|iobs|imps|impulse|z[aä]hl|int|cts|cps|signal)\b.*"),
+    ("other", r"((no|nr|id|n)\b|#|time|zeit|second|step|index|point|date).*"),
+    ("intensity", r"(i|y|yobs|iobs|imps|impulse|z[aä]hl|int|cts|cps|obs|signal)\b.*"),
     ("intensity", r".*(intens|count|cps|zählrate|impuls|observed|lin \().*"),
 )
 _PER_NM = re.compile(
@@ -29,6 +32,9 @@ _PER_NM = re.compile(
 _PER_ANGSTROM = re.compile(
     r"a(ngstroms?)?\s*[\^*]*-\s*1|/\s*a|å|ang|a\^|a⁻", re.IGNORECASE
 )
+_ABSCISSAS: tuple[Quantity, ...] = ("two_theta", "q", "d")
+# What a header must name to count as one.
+_NAMING = {*_ABSCISSAS, "theta", "intensity"}
 # Relative spread of a wavelength that a column of d gives by Bragg's law.
 _SAME_WAVELENGTH = 0.01
 
@@ -67,34 +73,39 @@ def meaning(name: str) -> str | None:
 
 
 def named_columns(names: list[str]) -> Columns | None:
-    """The columns that a header names; None if it names no two of a pattern.
+    """The columns that a header names; None if it names no abscissa.
 
     Raises:
         NotReadable: it names those of something else, or not their unit.
     """
     meanings = [meaning(name) for name in names]
-    if "intensity" not in meanings:
-        return None
     if {"h", "k", "l"} <= {name.strip(" \"'#").lower() for name in names}:
         raise NotReadable(
             "is a list of reflections (columns h, k, l), expected a measured pattern: "
             "give the pattern itself"
         )
-    y = meanings.index("intensity")
+    quantity = next((what for what in _ABSCISSAS if what in meanings), None)
+    if quantity is None:
+        if "theta" in meanings and "intensity" in meanings:
+            name = names[meanings.index("theta")].strip()
+            raise NotReadable(
+                f"has a column {name!r} and none of two theta: give two theta, twice "
+                "the angle of incidence, or name the column 2theta if it is"
+            )
+        return None
+    x = meanings.index(quantity)
+    # a name that says nothing, such as that of a detector or a temperature
+    y = next((meanings.index(m) for m in ("intensity", None) if m in meanings), None)
+    if y is None:
+        return None
     sigma = meanings.index("sigma") if "sigma" in meanings else None
-    for what in ("two_theta", "q", "d"):
-        if what in meanings:
-            x = meanings.index(what)
-            scale = _scale(names[x], what)
-            notes = _left_out(names, (x, y, sigma))
-            return Columns(x, y, sigma, what, scale, None, notes)
-    if "theta" in meanings:
-        name = names[meanings.index("theta")]
-        raise NotReadable(
-            f"has a column {name!r} and none of two theta: give two theta, which is "
-            "twice the angle of incidence, or name the column 2theta if it is"
-        )
-    return None
+    notes = _left_out(names, (x, y, sigma))
+    return Columns(x, y, sigma, quantity, _scale(names[x], quantity), None, notes)
+
+
+def names_columns(names: list[str]) -> bool:
+    """Whether any of the words is the name of an abscissa or an intensity."""
+    return bool({meaning(name) for name in names} & _NAMING)
 
 
 def _scale(name: str, what: str) -> float:
@@ -115,16 +126,16 @@ def _scale(name: str, what: str) -> float:
 
 
 def _left_out(names: list[str], used: tuple[int | None, ...]) -> tuple[str, ...]:
-    """A note on columns that could have been meant: several intensities."""
+    """A note on columns that could have been meant: more than one intensity."""
     others = [
         name
         for i, name in enumerate(names)
-        if i not in used and meaning(name) == "intensity"
+        if i not in used and meaning(name) in ("intensity", None)
     ]
     if not others:
         return ()
-    read = names[used[1] or 0]
-    return (f"Of several intensities, the column {read!r} was read.",)
+    read = names[used[1] or 0].strip()
+    return (f"Of several columns, {read!r} was read as the intensity.",)
 
 
 def unnamed_columns(table: Float[np.ndarray, "R C"]) -> Columns:

@@ -7,7 +7,8 @@ from xrdjax.measured.pattern import Beam, NotReadable, make_beam
 
 # A wavelength is a number with decimals that is no part of a word, such as alpha1.
 _NUMBER = re.compile(
-    r"(?<![\w.-])(?<!\d,)\d+[.,]\d+(?:e[-+]?\d+)?(?=\W|[a-zå]|$)", re.IGNORECASE
+    r"(?<![\w.-])(?<!\d,)(?:\d+[.,]\d+(?:e[-+]?\d+)?|\d+e-\d+)(?=\W|[a-zå]|$)",
+    re.IGNORECASE,
 )
 _WORDS = re.compile(
     r"wave[\s_-]*length|lambda|λ|\bwl\d?\b|k[\s_-]*(alpha|α)", re.IGNORECASE
@@ -19,7 +20,7 @@ _ANODE = re.compile(
 _AXIS = re.compile(r"scan[\s_-]*(?:axis|type)\W+([\w /-]*\w)", re.IGNORECASE)
 _NOT_X_RAYS = (
     ("time of flight", r"time[ -]of[ -]flight|\btof\b|\bdifc\b"),
-    ("neutron", r"neutron|\bhb-?2a\b|\bd2b\b|\bbt-?1\b"),
+    ("neutron", r"neutron|\bhb-?2a\b"),
 )
 
 

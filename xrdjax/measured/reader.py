@@ -10,6 +10,7 @@ from xrdjax.measured import (
     brml,
     bruker_raw,
     chi,
+    counts,
     gsas,
     philips_rd,
     philips_udf,
@@ -47,6 +48,7 @@ _TEXT_FORMATS: tuple[tuple[_Sniff, Callable[[str], list[Scan]]], ...] = (
     (gsas.is_gsas, gsas.read_gsas),
     (powder_cif.is_cif, powder_cif.read_powder_cif),
     (chi.is_chi, chi.read_chi),
+    (counts.is_counts, counts.read_counts),
 )
 
 
@@ -61,7 +63,8 @@ def read_pattern(path: str | Path, scan: int | None = None) -> MeasuredPattern:
         path: text of columns (xy, xye, dat, csv, ...), PANalytical xrdml, Bruker brml,
             uxd and raw, Rigaku ras, rasx and asc, Philips udf and rd, GSAS, powder CIF
             or chi.
-        scan: number of the scan in a file of several, from 1; by default the first.
+        scan: number of the scan in a file of several, from 1; by default the first
+            that is a powder pattern.
 
     Raises:
         InputError: the file cannot be read, or holds no X-ray powder pattern.
@@ -69,7 +72,7 @@ def read_pattern(path: str | Path, scan: int | None = None) -> MeasuredPattern:
     path = Path(path)
     data = read_bytes(path)
     try:
-        return pattern_of(_choose(_scans(data), scan))
+        return _chosen(_scans(data), scan)
     except NotReadable as error:
         raise InputError(f"the pattern {str(path)!r} {error}") from error
 
@@ -113,8 +116,8 @@ def _zipped(archive: Archive) -> list[Scan]:
     )
 
 
-def _choose(scans: list[Scan], number: int | None) -> Scan:
-    """The scan of that number, or the first, with a note on the others."""
+def _chosen(scans: list[Scan], number: int | None) -> MeasuredPattern:
+    """The scan of that number, or the first that is a pattern, with a note on it."""
     count = len(scans)
     if number is not None:
         if not 1 <= number <= count:
@@ -122,10 +125,16 @@ def _choose(scans: list[Scan], number: int | None) -> Scan:
                 f"holds {count} scans, expected one of them: give a scan from 1 to "
                 f"{count} instead of {number}"
             )
-        return scans[number - 1]
-    if not scans:
-        raise NotReadable("holds no scan: give the file of a finished measurement")
-    if count == 1:
-        return scans[0]
-    note = f"Of {count} scans, the first was read: name another one by its number."
-    return dataclasses.replace(scans[0], notes=(*scans[0].notes, note))
+        return pattern_of(scans[number - 1])
+    reason = NotReadable("holds no scan: give the file of a finished measurement")
+    for i, scan in enumerate(scans):
+        try:
+            pattern = pattern_of(scan)
+        except NotReadable as error:
+            reason = error if i == 0 else reason
+            continue
+        if count == 1:
+            return pattern
+        note = f"Of {count} scans, number {i + 1} was read: name another one."
+        return dataclasses.replace(pattern, notes=(*pattern.notes, note))
+    raise reason

@@ -5,7 +5,12 @@ import re
 import numpy as np
 from jaxtyping import Float
 
-from xrdjax.measured.columns import Columns, meaning, named_columns, unnamed_columns
+from xrdjax.measured.columns import (
+    Columns,
+    named_columns,
+    names_columns,
+    unnamed_columns,
+)
 from xrdjax.measured.header import axis_of, beam_of, refuse_other_radiation
 from xrdjax.measured.layout import Layout, layout_of
 from xrdjax.measured.pattern import NotReadable, Scan, make_beam
@@ -13,6 +18,10 @@ from xrdjax.measured.pattern import NotReadable, Scan, make_beam
 # What begins a comment in the formats of diffraction programs.
 _COMMENT_MARKS = ("#", "!", "'", ";", "%", "/", "*")
 _HINT = "export the pattern as text with columns two theta and intensity"
+# Minus, degree and the mark that old systems end a text with.
+_SIGNS = str.maketrans({"\u2212": "-", "°": None, "\x1a": None})
+# A thin space or an apostrophe between thousands.
+_THIN = re.compile(r"(?<=\d)[\u202f\u2009'\u2019](?=\d{3}(?!\d))")
 # Lines above the numbers in which names of columns are looked for.
 _NAME_LINES = 6
 
@@ -27,7 +36,8 @@ def read_text(text: str) -> list[Scan]:
     Raises:
         NotReadable: there is no table of numbers, or it is none of a pattern.
     """
-    lines = [line.strip() for line in text.replace("\x1a", "").splitlines()]
+    lines = [line.strip() for line in _plain(text).splitlines()]
+    _refuse_packed(text)
     inside = _uncommented(lines)
     layout = layout_of([line for line in inside if line])
     if layout is None:
@@ -35,6 +45,7 @@ def read_text(text: str) -> list[Scan]:
     table, first, notes = _table(inside, layout)
     header = "\n".join(lines[:first])
     refuse_other_radiation(header)
+    _refuse_commas(table, layout)
     columns = named_columns(_names(lines[:first], layout, table.shape[1]))
     columns = columns or unnamed_columns(table)
     beam = beam_of(header)
@@ -53,6 +64,21 @@ def read_text(text: str) -> list[Scan]:
             notes=(*notes, *columns.notes),
         )
     ]
+
+
+def _plain(text: str) -> str:
+    """Text with the signs of plain numbers."""
+    text = text.translate(_SIGNS)
+    return _THIN.sub("", text) if _THIN.search(text) else text
+
+
+def _refuse_packed(text: str) -> None:
+    """Refuses JCAMP-DX with several intensities a line, which look like columns."""
+    if "X++(Y" in text[:20_000]:
+        raise NotReadable(
+            "is JCAMP-DX of the form (X++(Y..Y)), expected (XY..XY): export it as "
+            "columns of text"
+        )
 
 
 def _about(columns: Columns) -> str:
@@ -91,6 +117,17 @@ def _table(
     return table, first, notes
 
 
+def _refuse_commas(table: Float[np.ndarray, "R C"], layout: Layout) -> None:
+    """Refuses rows such as 5,02,134,0: decimal commas that look like separators."""
+    whole = table.shape[1] > 2 and bool((table == np.round(table)).all())
+    again = len(np.unique(table[:, 0])) < len(table) / 2
+    if "," in layout.separator and whole and again:
+        raise NotReadable(
+            "has commas both as decimal marks and between its columns: export it with "
+            "semicolons or tabs between the columns"
+        )
+
+
 def _bad_row(i: int, line: str, width: int) -> str:
     return (
         f"is no table: line {i + 1} is {line[:40]!r}, expected {width} numbers, as in "
@@ -110,11 +147,6 @@ def _names(header: list[str], layout: Layout, width: int) -> list[str]:
             re.split(r"\s*[,;]\s*", bare),
             bare.split(),
         ):
-            if len(names) == width and _name_an_intensity(names):
+            if len(names) == width and names_columns(names):
                 return names
     return []
-
-
-def _name_an_intensity(names: list[str]) -> bool:
-    """Whether any of the words is the name of an intensity."""
-    return any(meaning(name) == "intensity" for name in names)

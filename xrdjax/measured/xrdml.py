@@ -3,7 +3,6 @@
 XRDML schema 1.0 to 2.1 (www.xrdml.com).
 """
 
-import re
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -62,10 +61,6 @@ def _scan(scan: Element, beam: Beam, kind: str) -> Scan:
             f"is the map of an area ({kind!r}), expected one scan of two theta: give a "
             "powder pattern"
         )
-    elif re.search(
-        r"reflecto|\bxrr\b", " ".join(scan.itertext())[:2000], re.IGNORECASE
-    ):
-        refusal = "is a reflectivity measurement: give a powder pattern"
     x = _angles(points, len(intensity))
     if x is None:
         axis = axis or "unknown"
