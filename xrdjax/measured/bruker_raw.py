@@ -62,7 +62,8 @@ def _counts(data: bytes, place: int, points: int, size: int) -> Float[np.ndarray
             "from the instrument again"
         )
     records = np.frombuffer(data, np.uint8, points * size, place).reshape(points, size)
-    return records[:, :4].copy().view("<f4")[:, 0].astype(np.float64)
+    with np.errstate(invalid="ignore"):  # damage: refused with all that is not finite
+        return records[:, :4].copy().view("<f4")[:, 0].astype(np.float64)
 
 
 def _version_1(data: bytes) -> list[Scan]:
@@ -160,5 +161,6 @@ def _beam(data: bytes, place: int, anode: bytes) -> Beam:
 
 def _rounded(value: float) -> float:
     """The shortest decimal of what single precision has rounded, such as 1.5406."""
-    single = np.float32(value)
-    return float(str(single)) if single == value else float(value)
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = np.float32(value)
+    return float(str(single)) if float(single) == value else float(value)

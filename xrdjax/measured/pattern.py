@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from xrdjax.instrument.radiation import LONGEST, SHORTEST
+
 # What the abscissa of a scan may be: degrees, 1/angstrom, angstrom.
 Quantity = Literal["two_theta", "q", "d"]
 
@@ -92,7 +94,7 @@ def make_beam(
     ratio: float | None = None,
     anode: str | None = None,
 ) -> Beam:
-    """The radiation of a tube; values of 0 mean that none is stated.
+    """The radiation of a tube; impossible values, such as 0, mean that none is stated.
 
     Args:
         origin: where it is stated.
@@ -101,12 +103,19 @@ def make_beam(
         anode: symbol of an element, in any case.
     """
     element = (anode or "").strip(" \x00'\"").capitalize()[:2] or None
+    alpha1, alpha2 = (_possible(value) for value in (alpha1, alpha2))
     if not alpha1:
         return Beam(anode=element, origin=origin)
     if not alpha2 or alpha2 == alpha1:
         return Beam((float(alpha1),), None, element, origin)
-    ratio = float(ratio) if ratio else None
+    ratio = float(ratio) if ratio and 0 < ratio < 1 else None
     return Beam((float(alpha1), float(alpha2)), ratio, element, origin)
+
+
+def _possible(wavelength: float | None) -> float | None:
+    """A wavelength that a powder pattern can have; None for any other."""
+    there = wavelength is not None and SHORTEST <= wavelength <= LONGEST
+    return wavelength if there else None
 
 
 def evenly(start: float, step: float, points: int) -> Float[np.ndarray, " R"]:
