@@ -125,6 +125,7 @@ PEAKS = np.cumsum(np.tile([0.3, 2.0, 0.2, 0.9, 0.12], 30))
         ((X / 2, Y), "Theta Intensity\n", "twice the angle"),
         ((X // 1, 0 * X, Y // 1, 0 * X), "", "commas both"),
         ((X, Y, X, X, X), "2theta I h k l\n", "list of reflections"),
+        ((X, Y, X), "2theta,Height,FWHM\n", "list of peaks"),
         ((PEAKS, 50 + PEAKS % 7), "", "list of peaks"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Measured powder patterns: text files, background, the network's grid."""
+"""Measured powder patterns: files of instruments, background, the network's grid."""

@@ -84,6 +84,11 @@ def named_columns(names: list[str]) -> Columns | None:
             "is a list of reflections (columns h, k, l), expected a measured pattern: "
             "give the pattern itself"
         )
+    if any(re.match(r"\W*(fwhm|hkl\b)", name.lower()) for name in names):
+        raise NotReadable(
+            "is a list of peaks (columns of widths or indices), expected a measured "
+            "pattern: give the pattern itself"
+        )
     quantity = next((what for what in _ABSCISSAS if what in meanings), None)
     if quantity is None:
         if "theta" in meanings and "intensity" in meanings:

@@ -5,8 +5,8 @@ import itertools
 import re
 from collections import Counter
 
-# Between the columns; a tab or spaces alone are white space.
-_WHITE, _COMMA, _SEMICOLON, _BAR = r"\s+", r"\s*,\s*", r"\s*;\s*", r"\s*\|\s*"
+# Between the columns; the empty one stands for any white space.
+_WHITE, _COMMA, _SEMICOLON, _BAR = "", ",", ";", "|"
 _QUOTED = re.compile(r'"([^"]*)"')
 _FORTRAN = re.compile(r"^([+-]?[\d.]+)[dD]([+-]?\d+)$")
 _NAN = {"nan", "inf", "+inf", "-inf", "-nan", "1.#qnan", "-1.#ind", "1.#inf"}
@@ -20,7 +20,7 @@ class Layout:
     """One way to write rows of numbers.
 
     Attributes:
-        separator: regular expression between two columns.
+        separator: between two columns; "" for white space.
         decimal: "." or ",".
     """
 
@@ -32,11 +32,11 @@ class Layout:
         if '"' in line:
             line = _QUOTED.sub(lambda m: _hide(m[1]), line)
         line = line.strip()
-        if self.separator != _WHITE:
-            line = line.rstrip(",;| \t")
-        words = re.split(self.separator, line) if self.separator != _WHITE else None
-        split = line.split() if words is None else words
-        return [word.translate(_SHOWN).strip(" '\"") for word in split]
+        if self.separator:
+            words = line.rstrip(",;| \t").split(self.separator)
+        else:
+            words = line.split()
+        return [word.translate(_SHOWN).strip(" \t'\"") for word in words]
 
     def numbers(self, line: str) -> list[float] | None:
         """The numbers of a line, or None if it holds anything else."""
@@ -116,8 +116,7 @@ def _may_be(layout: Layout, text: str) -> bool:
     """Whether the marks of a layout are there at all."""
     if layout.decimal == "," and "," not in text:
         return False
-    needed = {_COMMA: ",", _SEMICOLON: ";", _BAR: "|"}.get(layout.separator)
-    return needed is None or needed in text
+    return layout.separator in text
 
 
 def _score(layout: Layout, lines: list[str]) -> tuple[int, int]:

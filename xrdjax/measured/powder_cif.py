@@ -42,7 +42,7 @@ _INTENSITIES = (
 def is_cif(text: str) -> bool:
     """Whether a text is that of a CIF."""
     return bool(
-        re.search(r"^\s*data_\S*", text[:20_000], re.MULTILINE | re.IGNORECASE)
+        re.search(r"^[ \t]*data_", text[:20_000], re.MULTILINE | re.IGNORECASE)
     ) and (
         "_pd_" in text
         or bool(re.search(r"^_(cell|atom_site)_", text, re.MULTILINE | re.IGNORECASE))

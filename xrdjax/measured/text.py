@@ -23,7 +23,7 @@ _SIGNS = str.maketrans({"\u2212": "-", "°": None, "\x1a": None})
 # A thin space or an apostrophe between thousands.
 _THIN = re.compile(r"(?<=\d)[\u202f\u2009'\u2019](?=\d{3}(?!\d))")
 # Lines above the numbers in which names of columns are looked for.
-_NAME_LINES = 6
+_NAME_LINES, _LONGEST_NAMES = 6, 2000
 
 
 def read_text(text: str) -> list[Scan]:
@@ -121,7 +121,7 @@ def _refuse_commas(table: Float[np.ndarray, "R C"], layout: Layout) -> None:
     """Refuses rows such as 5,02,134,0: decimal commas that look like separators."""
     whole = table.shape[1] > 2 and bool((table == np.round(table)).all())
     again = len(np.unique(table[:, 0])) < len(table) / 2
-    if "," in layout.separator and whole and again:
+    if layout.separator == "," and whole and again:
         raise NotReadable(
             "has commas both as decimal marks and between its columns: export it with "
             "semicolons or tabs between the columns"
@@ -137,7 +137,8 @@ def _bad_row(i: int, line: str, width: int) -> str:
 
 def _names(header: list[str], layout: Layout, width: int) -> list[str]:
     """The names of the columns; empty if no line of the header can be that."""
-    for line in [line for line in reversed(header) if line][:_NAME_LINES]:
+    lines = [line for line in reversed(header) if 0 < len(line) < _LONGEST_NAMES]
+    for line in lines[:_NAME_LINES]:
         bare = line.lstrip("#!;%*' \t").strip()
         for names in (
             layout.words(bare),

@@ -16,7 +16,7 @@ _KEY = re.compile(r"_(\w+)\s*=\s*(.*)")
 def is_uxd(text: str) -> bool:
     """Whether a text is that of a UXD file."""
     return bool(
-        re.search(r"^\s*_(FILEVERSION|WL1|STEPTIME)\s*=", text[:5000], re.MULTILINE)
+        re.search(r"^[ \t]*_(FILEVERSION|WL1|STEPTIME)\s*=", text[:5000], re.MULTILINE)
     )
 
 
