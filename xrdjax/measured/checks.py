@@ -34,7 +34,7 @@ def pattern_of(scan: Scan) -> MeasuredPattern:
     two_theta, wavelengths, source = _two_theta(scan, x, notes)
     there = ~(two_theta <= 0)
     if not there.all() and there.sum() >= MIN_POINTS:
-        notes.append(f"{int((~there).sum())} points at no positive angle are left out.")
+        notes.append(f"Points at no positive angle, left out: {int((~there).sum())}.")
     else:
         there = np.ones_like(there)
     there &= np.isfinite(two_theta)
@@ -44,7 +44,7 @@ def pattern_of(scan: Scan) -> MeasuredPattern:
     _refuse_no_pattern(two_theta, y)
     _refuse_reflectivity(two_theta, wavelengths)
     if (negative := int((y < 0).sum())) > 0:
-        notes.append(f"{negative} negative intensities are set to zero.")
+        notes.append(f"Negative intensities, set to zero: {negative}.")
     return MeasuredPattern(
         two_theta_deg=np.ascontiguousarray(two_theta),
         intensity=np.ascontiguousarray(np.maximum(y, 0.0)),
@@ -153,7 +153,7 @@ def _averaged(
             f"has {first.sum()} different angles in {len(first)} points, expected at "
             f"least {MIN_POINTS}: check which column is two theta"
         )
-    notes.append(f"{int((~first).sum())} angles measured twice are averaged.")
+    notes.append(f"Angles measured more than once, averaged: {int((~first).sum())}.")
     which = np.cumsum(first) - 1
     number = np.bincount(which)
     y = np.bincount(which, scan.intensity) / number
@@ -193,11 +193,11 @@ def _two_theta(
     )
     if not reached.all():
         notes.append(
-            f"{int((~reached).sum())} points, which {wavelength:g} angstrom cannot "
-            "reach, are left out."
+            f"Points that {wavelength:g} angstrom cannot reach, left out: "
+            f"{int((~reached).sum())}."
         )
     origin = scan.beam.origin if stated else "chosen for the conversion"
-    return two_theta, (wavelength,), origin
+    return two_theta, stated or (wavelength,), origin
 
 
 def _refuse_no_pattern(

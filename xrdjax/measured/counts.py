@@ -39,7 +39,7 @@ def read_counts(text: str) -> list[Scan]:
 
 
 def _found(text: str) -> tuple[str, float, float, np.ndarray] | None:
-    """The line, the first angle, the step and the counts; None if it is no such text."""
+    """The line, the first angle, the step and the counts; None for any other text."""
     lines = text.splitlines()
     for i, line in enumerate(lines[:_LINES]):
         words = line.split()

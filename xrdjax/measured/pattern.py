@@ -102,7 +102,8 @@ def make_beam(
         ratio: of the intensities K-alpha2 : K-alpha1.
         anode: symbol of an element, in any case.
     """
-    element = (anode or "").strip(" \x00'\"").capitalize()[:2] or None
+    name = (anode or "").strip(" \x00'\"").capitalize()[:2]
+    element = name if name.isascii() and name.isalpha() else None
     alpha1, alpha2 = (_possible(value) for value in (alpha1, alpha2))
     if not alpha1:
         return Beam(anode=element, origin=origin)

@@ -128,7 +128,7 @@ def _scan(name: str, items: dict[str, _Column], beam: Beam) -> Scan:
     there = np.isfinite(y) if np.isfinite(y).any() else np.ones(len(y), dtype=bool)
     notes: tuple[str, ...] = ()
     if not there.all():
-        notes = (f"{int((~there).sum())} points without intensity are left out.",)
+        notes = (f"Points without intensity, left out: {int((~there).sum())}.",)
     if np.isnan(sigma[there]).any():
         esd = items.get(f"{tag}_su", [])
         sigma = _values(esd)[0] if len(esd) == len(y) else np.full(len(y), np.nan)

@@ -17,6 +17,7 @@ from xrdjax.measured.pattern import NotReadable, Scan, make_beam
 
 # What begins a comment in the formats of diffraction programs.
 _COMMENT_MARKS = ("#", "!", "'", ";", "%", "/", "*")
+_QUOTED_NUMBER = re.compile(r"'\s*[\d.+-]+\s*'")
 _HINT = "export the pattern as text with columns two theta and intensity"
 # Minus, degree and the mark that old systems end a text with.
 _SIGNS = str.maketrans({"\u2212": "-", "°": None, "\x1a": None})
@@ -90,7 +91,8 @@ def _uncommented(lines: list[str]) -> list[str]:
     inside, block = [], False
     for line in lines:
         block = block or line.startswith("/*")
-        inside.append("" if block or line.startswith(_COMMENT_MARKS) else line)
+        comment = line.startswith(_COMMENT_MARKS) and not _QUOTED_NUMBER.match(line)
+        inside.append("" if block or comment else line)
         block = block and "*/" not in line
     return inside
 
@@ -113,7 +115,7 @@ def _table(
         if rows[i] is not None:
             raise NotReadable(_bad_row(i, lines[i], width))
     table = np.array([row for row in rows[first : last + 1] if row], dtype=np.float64)
-    notes = (f"{len(after)} lines after the numbers are left out.",) if after else ()
+    notes = (f"Lines after the numbers, left out: {len(after)}.",) if after else ()
     return table, first, notes
 
 

@@ -56,7 +56,8 @@ def _scan(keys: dict[str, str], kind: str, rows: list[list[str]], number: int) -
         x, intensity = _points(keys, kind, rows)
     except ValueError as error:
         raise NotReadable(
-            f"has damaged numbers in range {number} ({str(error)[:60]}): export it again"
+            f"has damaged numbers in range {number} ({str(error)[:60]}): export it "
+            "again"
         ) from error
     axis = keys.get("DRIVE")
     about = f"uxd range {number}"
