@@ -195,16 +195,22 @@ def test_a_network_is_found_in_a_work_directory_and_in_a_folder_of_weights(
 
 
 def test_pretrained_weights_classify_a_pattern(folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(xrdjax.run, "PRETRAINED", folder)
     grid = np.linspace(5, 90, 500)
     pattern = np.exp(-0.5 * ((grid - 40) / 0.3) ** 2)
     np.savetxt(tmp_path / "a.xy", np.stack([grid, pattern], axis=1))
-    classify_command.main(["--pretrained", f"--pattern={tmp_path / 'a.xy'}"])
+    classify_command.main([f"--workdir={folder}", f"--pattern={tmp_path / 'a.xy'}"])
     assert "network of step 8" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("flags", [[], ["--pretrained", "--workdir=x"]])
-@pytest.mark.parametrize("command", [classify_command, evaluate_command])
+@pytest.mark.parametrize(
+    ("command", "flags"),
+    [
+        (evaluate_command, []),
+        (evaluate_command, ["--pretrained", "--workdir=x"]),
+        (classify_command, ["--pretrained", "--workdir=x"]),
+        (classify_command, ["--pretrained", "--clean"]),
+    ],
+)
 def test_one_network_must_be_named_and_only_one(command, flags, capsys):
     with pytest.raises(SystemExit) as end:
         command.main(

@@ -19,6 +19,7 @@ from xrdjax.instrument.instrument import Instrument, InstrumentRanges, make_inst
 from xrdjax.instrument.measurement import Measurement, make_measurement, peaks_for
 from xrdjax.instrument.ranges import Spread
 from xrdjax.instrument.specimen import Specimen, SpecimenRanges, make_specimen
+from xrdjax.measured.pattern import MeasuredPattern
 from xrdjax.measured.reader import read_pattern
 from xrdjax.measured.resampling import resample
 from xrdjax.patterns.structures import patterns_of_structures
@@ -38,6 +39,7 @@ __all__ = [
     "Instrument",
     "InstrumentRanges",
     "Limits",
+    "MeasuredPattern",
     "Measurement",
     "Overflow",
     "Sites",

@@ -68,6 +68,7 @@ class Run:
         space_groups: [K] number of each class's space group.
         measurement: that the network was trained on.
         evaluation: how it is evaluated.
+        network_input: from patterns to what the network is given.
         origin: which weights it started from; None for random ones.
     """
 
@@ -80,12 +81,8 @@ class Run:
     space_groups: Int[np.ndarray, " K"]
     measurement: Measurement
     evaluation: EvaluationSettings
+    network_input: NetworkInput
     origin: dict[str, Any] | None = None
-
-    @property
-    def network_input(self) -> NetworkInput:
-        """From patterns to what the network is given."""
-        return network_input_of(self.config)
 
 
 def make_run(
@@ -105,6 +102,7 @@ def make_run(
         space_groups=space_groups,
         measurement=measurement_of(config),
         evaluation=evaluation_settings(config),
+        network_input=network_input_of(config),
     )
 
 

@@ -13,6 +13,7 @@ from experiments.gap_analysis.randomised import Kind, Randomised, Randomiser
 from xrdjax.build import synthetic_source
 from xrdjax.errors import InputError
 from xrdjax.evaluation.metrics import mean_over_types, proportion, top_k_hits
+from xrdjax.instrument.ranges import spread_of
 from xrdjax.known.collection import known_crystals
 from xrdjax.known.selection import Selection, select_crystals, split_of
 from xrdjax.prior.prior import Prior
@@ -187,7 +188,8 @@ def analyse_gap(run: Run, selection: Selection, seed: int) -> dict:
     randomised = _randomise(keys[: len(KINDS)], run, source.prior, selection)
     rows = _rows_of_all(randomised)
     known = subset(selection, rows)
-    low, high = run.measurement.specimens.size_nm
+    size_nm = spread_of(run.measurement.specimens.size_nm)
+    low, high = size_nm.low, size_nm.high
     rng = np.random.default_rng(seed)
     sizes_nm = rng.uniform(low, high, len(rows)).astype(np.float32)
     sets = _answer_known(run, known, randomised, rows, sizes_nm)

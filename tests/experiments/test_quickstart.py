@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import xrdjax
+from xrdjax.models.network_input import NetworkInput
 from xrdjax.run import Run
 
 NOTEBOOK = Path(__file__).parents[2] / "experiments" / "quickstart.ipynb"
@@ -35,6 +36,7 @@ TRAINED = Run(
     space_groups=np.array([2, 62, 225]),
     measurement=xrdjax.make_measurement(),
     evaluation=None,
+    network_input=NetworkInput(xrdjax.TwoThetaGrid()),
 )
 
 
@@ -110,5 +112,5 @@ def test_a_measured_pattern_is_classified_by_the_network_of_a_run(
     source = source.replace("PATTERN_FILE = None", "PATTERN_FILE = 'mineral.xy'")
     names = run(CODE["imports"] + source)
     assert asked == ["trained"]
-    assert names["read"].shape == (8501,)
+    assert names["measured"].pattern.shape == (8501,)
     assert capsys.readouterr().out.startswith("mineral.xy\nspace group 225:  97.6%")

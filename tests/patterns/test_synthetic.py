@@ -111,6 +111,7 @@ def test_counts_add_up(batch):
         "overflow_indices",
         "overflow_elements",
         "overflow_width",
+        "overflow_effect",
     }
     assert sum(overflow.values()) == counts["overflow_atoms"]
     failed = counts["impossible"] + counts["overflow_atoms"] + counts["too_symmetric"]
