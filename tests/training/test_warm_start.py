@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import runpy
 import shutil
 
 import jax
@@ -10,10 +11,12 @@ import numpy as np
 import optax
 import pytest
 from peaks import assert_same
+from repository import ROOT
 from tiny_run import POINTS, SOURCE, tiny_config
 
-from xrdjax.build import frozen_layers, make_model, make_optimizer
+from xrdjax.build import check_buildable, frozen_layers, make_optimizer
 from xrdjax.checkpoints.records import read_records
+from xrdjax.config import check_config
 from xrdjax.devices import global_mesh
 from xrdjax.errors import InputError
 from xrdjax.evaluation.report import about_run
@@ -78,32 +81,30 @@ def test_a_kept_optimizer_has_the_saved_state_but_its_schedule_begins_anew(
 
 
 def test_logits_of_groups_that_both_know_are_carried_over_and_others_start_afresh(
-    tiny_run, run, tmp_path
+    tiny_run, run, initial, tmp_path
 ):
     groups = run.space_groups
     missing = next(number for number in range(1, 231) if number not in groups)
+    # the last group takes the place of the first and so on, and one is not known
     other = dataclasses.replace(
-        run,
-        model=make_model(run.config, outputs=4),
-        space_groups=np.array([groups[7], missing, groups[2], groups[5]]),
+        run, space_groups=np.concatenate([groups[:0:-1], [missing]])
     )
-    optimizer = make_optimizer(run.config)
-    initial = init_state(0, other.model, optimizer, POINTS, global_mesh())
     start = open_start(from_run(tiny_run, init_optimizer="kept"), tmp_path)
     state = warm_state(start, other, initial, global_mesh())
-    shared, known = np.array([0, 2, 3]), np.array([7, 2, 5])
     inputs = jnp.asarray(np.random.default_rng(0).random((3, POINTS), np.float32))
-    before = jax.jit(run.model.apply)({"params": run.params}, inputs)
-    after = jax.jit(other.model.apply)({"params": state.params}, inputs)
-    np.testing.assert_allclose(after[:, shared], before[:, known], atol=1e-5)
+    apply = jax.jit(run.model.apply)
+    before = apply({"params": run.params}, inputs)
+    after = apply({"params": state.params}, inputs)
+    np.testing.assert_allclose(after[:, :-1], before[:, :0:-1], atol=1e-5)
     for leaf in ("kernel", "bias"):
-        fresh, moments = initial.params[HEAD][leaf], state.opt_state[0].mu[HEAD][leaf]
-        np.testing.assert_array_equal(state.params[HEAD][leaf][..., 1], fresh[..., 1])
-        saved = tiny_run.state.opt_state[0].mu[HEAD][leaf][..., known]
-        np.testing.assert_array_equal(moments[..., shared], saved)
-        assert not np.any(moments[..., 1])
+        fresh, found = initial.params[HEAD][leaf], state.params[HEAD][leaf]
+        np.testing.assert_array_equal(found[..., -1], fresh[..., -1])
+        saved = tiny_run.state.opt_state[0].mu[HEAD][leaf]
+        moments = state.opt_state[0].mu[HEAD][leaf]
+        np.testing.assert_array_equal(moments[..., :-1], saved[..., :0:-1])
+        assert not np.any(moments[..., -1])
     line = describe(origin_of(start, other, frozenset(), None))
-    assert f"3 of 4 space groups carried over (not {missing}); optimizer kept" in line
+    assert f"85 of 86 space groups carried over (not {missing}); optimizer kept" in line
 
 
 def test_frozen_layers_do_not_move_though_their_momentum_is_kept(tiny_run, tmp_path):
@@ -201,3 +202,12 @@ def test_weights_that_do_not_fit_are_refused_before_anything_is_written(
         with pytest.raises(InputError, match=message):
             train(tiny_config(**changes), tmp_path / "new", SOURCE)
     assert not (tmp_path / "new").exists()
+
+
+def test_the_bundled_network_fits_its_configuration_for_fine_tuning(tmp_path):
+    path = ROOT / "configs" / "fine_tune.py"
+    config = runpy.run_path(str(path))["get_config"]()
+    check_config(config)
+    check_buildable(config, devices=1)
+    start = open_start(config, tmp_path)
+    assert start is not None and start.network.step > 0

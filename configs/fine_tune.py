@@ -1,0 +1,30 @@
+"""Fine-tunes the bundled network on your own instrument, crystals or statistics.
+
+    python -m xrdjax.main --config=configs/fine_tune.py --workdir=runs/mine \
+        --config.effects.k_alpha2="(0.5, 0.5)"
+
+Everything but the start and the length is as in configs/resnet.py:cpu, which describes
+each value. Ranges of `config.effects` describe your instrument. Known crystals of your
+own are trained on with --config.crystals=PATH --config.source=mixed, and other space
+groups are learned with --config.statistics=FILE.
+"""
+
+import runpy
+from pathlib import Path
+
+import ml_collections
+
+_RESNET = runpy.run_path(str(Path(__file__).with_name("resnet.py")))
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """Every setting of a run."""
+    config = _RESNET["get_config"]("cpu").unlock()
+    config.init = "pretrained"
+    config.source = "synthetic"
+    config.steps = 600
+    config.checkpoint_every = 100
+    config.optimizer.warmup_steps = 20
+    config.optimizer.decay_steps = 400
+    config.evaluation.synthetic = 1_000
+    return config.lock()
