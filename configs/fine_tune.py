@@ -1,12 +1,19 @@
 """Fine-tunes the bundled network on your own instrument, crystals or statistics.
 
     python -m xrdjax.main --config=configs/fine_tune.py --workdir=runs/mine \
-        --config.effects.k_alpha2="(0.5, 0.5)"
+        --config.effects.k_alpha2="(0.5, 0.5)" \
+        --config.effects.caglioti_w="(0.0064, 0.0064)" \
+        --config.effects.lorentzian_deg="(0.05, 0.05)"
 
 Everything but the start and the length is as in configs/resnet.py:cpu, which describes
 each value. Ranges of `config.effects` describe your instrument. Known crystals of your
 own are trained on with --config.crystals=PATH --config.source=mixed, and other space
 groups are learned with --config.statistics=FILE.
+
+These 600 steps of 128 patterns (on commit 894765b, 172 seconds of one core of an AMD
+EPYC with compilation and report) bring the bundled network on synthetic crystals, as
+that instrument measures them, from 1.6 % to 61.1 %; with half the learning rate to
+36.7 %. experiments/fine_tune.ipynb does the same step by step.
 """
 
 import runpy
