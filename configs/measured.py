@@ -7,6 +7,10 @@ Everything that a laboratory diffractometer with a copper tube adds is sampled f
 pattern: emission lines, width and shape of the peaks, their shifts, texture, other
 phases, background, counts, and the range that is measured. No measured pattern is
 trained on. `configs/measured.py:quick` is a short run that shows that it works.
+
+31,000 steps (`--config.steps=31000 --config.optimizer.decay_steps=11000`) on one core of
+an AMD EPYC (on commit ff3f960, 88 min of a core that was shared): top-1 44.7 % on 423
+measured patterns of RRUFF, 41.4 % on simulated measurements of held-out structure types.
 """
 
 import runpy

@@ -8,12 +8,21 @@ bundled ones. No path of this machine gets into any of them.
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.export_pretrained.export import export
 from xrdjax.errors import exit_on_input_error
 from xrdjax.run import PRETRAINED, WEIGHTS, add_checkpoint_flag
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError
+    return value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -28,9 +37,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--crystals", type=Path, help="for the report (default: those of the run)")
     add("--synthetic", type=int, help="synthetic crystals (default: as configured)")
     add(
-        "--calibrate",
-        action="store_true",
-        help="scale the logits so that probabilities fit the validation patterns",
+        "--temperature",
+        type=positive,
+        default=1.0,
+        help="that the logits are divided by, as experiments.measured_patterns finds it",
     )
     add("--out", type=Path, default=PRETRAINED, help="folder (default: the package's)")
     return parser
@@ -46,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given.crystals,
             given.synthetic,
             given.checkpoint,
-            given.calibrate,
+            given.temperature,
         )
     size = (given.out / WEIGHTS).stat().st_size
     print(f"step {run.step}: {size / 1e6:.1f} MB of weights, written to {given.out}")

@@ -10,18 +10,10 @@ from typing import Any
 import jax
 
 from xrdjax.errors import InputError
-from xrdjax.evaluation.calibration import (
-    expected_calibration_error,
-    fit_temperature,
-    probabilities_at,
-    to_logits,
-)
 from xrdjax.evaluation.evaluator import Request, evaluate_run
-from xrdjax.evaluation.predict import classify_patterns
 from xrdjax.evaluation.report import to_json, to_markdown
 from xrdjax.files import write_text
 from xrdjax.run import Run, load_run, save_weights
-from xrdjax.training.validation import known_patterns
 
 # Licences of crystals under which weights made from them may be published under
 # CC BY 4.0.
@@ -71,26 +63,14 @@ def _without_paths(result: Mapping[str, Any], *paths: Path | str | None) -> dict
     return json.loads(text)
 
 
-def calibrated(run: Run) -> Run:
-    """The run with logits divided by the temperature that suits its validation best.
+def at_temperature(run: Run, temperature: float) -> Run:
+    """The run with logits divided by a temperature.
 
     The last layer is linear, so its kernel and bias are divided; it is the one that
     flax names last among those named Dense.
     """
-    patterns, rows, masks = known_patterns(run)
-    probabilities = classify_patterns(run, patterns, masks=masks)
-    logits = to_logits(probabilities)
-    temperature = fit_temperature(logits, rows)
     head = max(name for name in run.params if name.startswith("Dense_"))
     scaled = jax.tree.map(lambda leaf: leaf / temperature, run.params[head])
-    before, after = (
-        expected_calibration_error(answers.max(axis=1), answers.argmax(axis=1) == rows)
-        for answers in (probabilities, probabilities_at(logits, temperature))
-    )
-    print(
-        f"temperature {temperature:.3f} by {len(rows)} validation patterns: expected "
-        f"calibration error {before:.3f} before, {after:.3f} after"
-    )
     return dataclasses.replace(run, params=run.params | {head: scaled})
 
 
@@ -100,7 +80,7 @@ def export(
     crystals: Path | str | None = None,
     synthetic: int | None = None,
     checkpoint: str = "newest",
-    calibrate: bool = False,
+    temperature: float = 1.0,
 ) -> Run:
     """Writes a checkpoint of a run as a folder of weights.
 
@@ -112,8 +92,8 @@ def export(
             it.
         checkpoint: "newest", or "best" by validation accuracy; the report of the best
             leaves out the known crystals for validation, which chose it.
-        calibrate: divide the logits by the temperature that suits the run's validation
-            patterns best, so that probabilities can be trusted.
+        temperature: that the logits are divided by, so that probabilities can be
+            trusted; see `experiments.measured_patterns`.
 
     Returns:
         The run, at the checkpoint that was exported.
@@ -124,8 +104,8 @@ def export(
     """
     run = load_run(workdir, checkpoint)
     terms = licence(run.provenance)
-    if calibrate:
-        run = calibrated(run)
+    if temperature != 1:
+        run = at_temperature(run, temperature)
     crystals = crystals or run.evaluation.crystals or None
     save_weights(run, folder)
     write_text(folder / "LICENSE", terms)

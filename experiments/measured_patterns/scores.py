@@ -6,6 +6,8 @@ from jaxtyping import Float, Int
 from xrdjax.evaluation.calibration import (
     accuracy_at_coverage,
     expected_calibration_error,
+    fit_temperature,
+    to_logits,
 )
 from xrdjax.symmetry.space_groups import space_group
 
@@ -53,4 +55,5 @@ def scores(
         "confidence": confidence.mean(),
         "calibration_error": expected_calibration_error(confidence, first),
         "minus_log_p": -logs.mean(),
+        "best_temperature": fit_temperature(to_logits(probabilities[known]), column),
     }
