@@ -70,8 +70,8 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.distributed = "off"  # or "auto": processes that the cluster started
     config.compilation_cache = ""  # folder for compiled programs; empty: none
 
-    # Weights to start from: empty for random ones; pretrained, the bundled network; a
-    # folder of weights; or the work directory of another run.
+    # Weights to start from: empty for random ones; pretrained or measured, the bundled
+    # networks; a folder of weights; or the work directory of another run.
     config.init = ""
     config.init_checkpoint = "newest"  # of a work directory; or best, by validation
     config.init_optimizer = "fresh"  # or kept, that of the work directory

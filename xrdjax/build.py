@@ -69,8 +69,8 @@ class WarmStart:
     """What a run starts from.
 
     Attributes:
-        init: "pretrained", a folder of weights or a work directory; empty for random
-            parameters.
+        init: "pretrained" or "measured", a folder of weights or a work directory; empty
+            for random parameters.
         checkpoint: of a work directory, "newest" or "best".
         keeps_optimizer: whether its optimizer's state is taken as well.
     """
