@@ -11,7 +11,7 @@ from tiny_run import POINTS, SOURCE
 
 import xrdjax
 from xrdjax.run import load_pretrained, load_run, save_weights
-from xrdjax.training import loop, validation, warm_start
+from xrdjax.training import loop, warm_start
 
 NOTEBOOK = ROOT / "experiments" / "fine_tune.ipynb"
 CELLS = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
@@ -29,16 +29,11 @@ def tiny_network(tiny_run, tmp_path, monkeypatch):
     monkeypatch.setattr(xrdjax, "load_pretrained", lambda: load_pretrained(folder))
     monkeypatch.setitem(warm_start._BUNDLED, "pretrained", folder)
     monkeypatch.setattr(loop, "make_source", lambda *_: SOURCE)
-    monkeypatch.setattr(validation, "known_patterns", lambda run: some_patterns(run))
     monkeypatch.setattr(
         xrdjax,
         "patterns_of_structures",
         lambda structures, measurement: np.ones((len(structures), POINTS), np.float32),
     )
-
-
-def some_patterns(run):
-    return validation.synthetic_patterns(run, SOURCE)
 
 
 def test_the_notebook_is_committed_without_outputs():
