@@ -62,7 +62,13 @@ def wheel(tmp_path_factory) -> Path:
 def test_wheel_holds_every_module_and_all_data_once_and_nothing_else(wheel):
     expected = {
         path.relative_to(ROOT).as_posix()
-        for pattern in ("*.py", "*.npz", "*.cif", "data/pretrained/*")
+        for pattern in (
+            "*.py",
+            "*.npz",
+            "*.cif",
+            "data/pretrained/*",
+            "data/measured/*",
+        )
         for path in (ROOT / "xrdjax").rglob(pattern)
     }
     with zipfile.ZipFile(wheel) as archive:
