@@ -19,4 +19,3 @@ class Effects:
 
 
 ALL_EFFECTS = Effects()
-NO_EFFECTS = Effects(False, False, False)

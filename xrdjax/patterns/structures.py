@@ -104,8 +104,8 @@ def patterns_of_structures(
 
     Args:
         structures: n crystals, each in its own setting.
-        measurement: grid, and the instrument, which is the least of its ranges; the
-            paper's by default.
+        measurement: grid and instrument; where it has ranges, one instrument of them
+            serves all. The paper's by default.
         sizes_nm: [n] crystallite sizes, or one for all, nanometres.
         mesh: devices of this process that share the work; by default its first one.
         displacements: let the structures' B damp the lines; without it, atoms are at
@@ -196,7 +196,7 @@ def _simulate(
 
 
 def _fixed_instrument(measurement: Measurement) -> Instrument:
-    """The instrument of a measurement that has one only."""
+    """The instrument of a measurement, or one of its ranges, always the same."""
     one = sample_instruments(jax.random.key(0), measurement.instruments, 1)
     return jax.tree.map(lambda leaf: np.asarray(leaf[0]), one)
 
