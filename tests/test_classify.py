@@ -8,6 +8,7 @@ import pytest
 from coded_patterns import reading_run, row_of
 
 from xrdjax import classify as command_line
+from xrdjax.commands import classify as work
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def measured(run, tmp_path):
 
 
 def command(monkeypatch, run, *arguments):
-    monkeypatch.setattr(command_line, "load_network", lambda workdir: run)
+    monkeypatch.setattr(work, "load_network", lambda workdir: run)
     try:
         command_line.main([str(argument) for argument in arguments])
     except SystemExit as end:

@@ -5,12 +5,15 @@ import graphlib
 import inspect
 from pathlib import Path
 
+import pytest
+
 import xrdjax
 
 PACKAGE = Path(__file__).parents[1] / "xrdjax"
 # From the top down: a module imports from its own room and from those below it.
 ROOMS = (
-    "main evaluate classify simulate sample statistics __init__",  # commands
+    "__main__ main evaluate classify simulate sample statistics __init__",  # commands
+    "commands",
     "training",
     "evaluation",
     "run",
@@ -29,11 +32,14 @@ ROOMS = (
     "ops",
     "devices",
     "files",
+    "command_line",
+    "bundled",
     "errors",
 )
 LAYERS = [set(line.split()) for line in reversed(ROOMS)]
 # What stands at the top of the package besides commands and rooms.
-FILES = {"run", "build", "config", "devices", "files", "errors"}
+FILES = {"run", "build", "config", "devices", "files", "command_line", "bundled"}
+FILES |= {"errors"}
 # Where a library may be imported; an entry is a room or a file at the top.
 HOMES = {
     "gemmi": {"symmetry", "crystals"},
@@ -44,7 +50,7 @@ HOMES = {
     "orbax": {"checkpoints"},
     "tensorboardX": {"training"},
     "absl": {"main"},
-    "argparse": {"run", "evaluate", "classify", "simulate", "sample", "statistics"},
+    "argparse": {"command_line", "commands", "classify", "evaluate"},
     "pymatgen": set(),
     "pyxtal": set(),
     "scipy": set(),
@@ -146,12 +152,20 @@ def test_no_module_has_the_name_of_a_public_function():
 
 
 def test_public_names_are_those_that_are_listed():
-    imported = {
-        name
-        for name, value in vars(xrdjax).items()
-        if not name.startswith("_") and not inspect.ismodule(value)
+    """In three places: for `import *`, for the import on first use, for type checkers."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    (checked,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen_by_checkers = {
+        alias.name: node.module
+        for node in checked.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
     }
-    assert imported == set(xrdjax.__all__)
+    assert seen_by_checkers == xrdjax._HOMES
+    assert xrdjax.__all__ == sorted(xrdjax._HOMES)
+    assert set(xrdjax.__all__) <= set(dir(xrdjax))
+    with pytest.raises(AttributeError, match="no attribute 'quarz'"):
+        _ = xrdjax.quarz
 
 
 def test_nothing_in_the_package_imports_its_front_page():

@@ -91,9 +91,10 @@ def calls(folder, monkeypatch):
     def note(name):
         return lambda *arguments: calls.append((name, *arguments))
 
-    monkeypatch.setattr(main.devices, "start", note("start"))
-    monkeypatch.setattr(main, "train", note("train"))
-    monkeypatch.setattr(main, "evaluate_run", note("evaluate"))
+    monkeypatch.setattr("xrdjax.devices.start", note("start"))
+    monkeypatch.setattr("xrdjax.training.loop.train", note("train"))
+    evaluate = "xrdjax.evaluation.evaluator.evaluate_run"
+    monkeypatch.setattr(evaluate, note("evaluate"))
 
     def run(*flags):
         monkeypatch.setattr(sys, "argv", ["xrdjax.main", *flags, "--workdir=run"])

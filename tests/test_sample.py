@@ -11,7 +11,7 @@ from examples import DRAWN, LIMITS
 from oracles.adapters import atoms_of, structure_from_gemmi
 from repository import ROOT
 
-import xrdjax.sample
+import xrdjax.commands.sample
 from xrdjax.prior.file import load_statistics
 from xrdjax.prior.sampling import sample_crystals
 from xrdjax.sample import main
@@ -46,7 +46,7 @@ def crystals_in(folder) -> dict[str, gemmi.SmallStructure]:
 
 
 def test_crystals_of_one_group_have_that_group_to_gemmi_and_spglib(folder, capsys):
-    main(["--space-group=62", "--seed=3", "--out=new/sampled", *SMALL])
+    main(["--space_group=62", "--seed=3", "--out=new/sampled", *SMALL])
     assert capsys.readouterr().out == f"{DRAWN} crystals written to new/sampled\n"
     crystals = crystals_in(folder / "new" / "sampled")
     assert list(crystals) == [f"crystal_{i:06d}_group_062" for i in range(DRAWN)]
@@ -85,7 +85,7 @@ def test_the_seed_decides_everything(folder):
 
 
 def test_a_batch_that_is_not_full_is_cut_and_repeats_no_crystal(folder, monkeypatch):
-    monkeypatch.setattr(xrdjax.sample, "_BATCH", DRAWN)
+    monkeypatch.setattr(xrdjax.commands.sample, "_BATCH", DRAWN)
     main(["--out=empty", *SMALL, f"--count={DRAWN + 3}"])
     names = sorted(path.name for path in (folder / "empty").iterdir())
     numbers = [int(name.split("_")[1]) for name in names]
@@ -105,7 +105,7 @@ MISTAKES = {
     "a group of nothing": (["--space-group=0"], "no space group 0"),
     "a group by symbol": (
         ["--space-group=Fm-3m"],
-        "--space-group is 'Fm-3m': expected a number from 1 to 230, or all",
+        "--space_group is 'Fm-3m': expected a number from 1 to 230, or all",
     ),
     "no crystals": (["--count=0"], "--count is 0: expected 1 or more"),
     "a negative seed": (["--seed=-1"], "--seed is -1: expected 0 to 4294967295"),
@@ -143,7 +143,7 @@ def test_crystals_that_exceed_the_limits_are_not_written(folder, capsys, monkeyp
         sites, counts = sample_crystals(*arguments)
         return sites, counts.replace(exhausted=np.int32(4))
 
-    monkeypatch.setattr(xrdjax.sample, "sample_crystals", give_up)
+    monkeypatch.setattr(xrdjax.commands.sample, "sample_crystals", give_up)
     with pytest.raises(SystemExit) as exit_:
         main(["--out=new", *SMALL])
     assert exit_.value.code == 2

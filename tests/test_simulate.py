@@ -107,6 +107,15 @@ def test_reflections_are_the_lines_by_angle_with_the_strongest_at_100(folder):
     np.testing.assert_allclose(columns["d"], 4.12 / lengths, atol=1e-5)
 
 
+def test_all_reflections_of_each_line_are_listed_on_request(folder):
+    main(["--crystal=hot.cif", "--reflections=lines.csv", "--members", *RANGE])
+    with open("lines.csv", newline="") as file:
+        for row in csv.DictReader(file):
+            members = row["members"].split("; ")
+            assert len(members) == int(row["multiplicity"])
+            assert members[0] == f"{row['h']} {row['k']} {row['l']}"
+
+
 def test_displacements_count_where_they_are_asked_for(folder):
     main(["--crystal=hot.cif", "--out=cold.xy", *RANGE])
     main(["--crystal=hot.cif", "--out=hot.xy", "--displacements", *RANGE])
@@ -198,6 +207,7 @@ MISTAKES = {
         "cannot write 'taken.png': it is a folder",
     ),
     "a figure of another kind": (["--figure=p.xyz"], "expected a name ending in .png"),
+    "members without a table": (["--members"], "--members is for the table of lines"),
     "two outputs of one name": (
         ["--reflections=pattern.xy"],
         "have the same file name",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from repository import ROOT
 
+import xrdjax
 from xrdjax.crystals.cif import write_cif
 from xrdjax.crystals.textbook import gallery, gallery_names
 
@@ -64,6 +65,7 @@ def test_wheel_holds_every_module_and_all_data_once_and_nothing_else(wheel):
         path.relative_to(ROOT).as_posix()
         for pattern in (
             "*.py",
+            "py.typed",
             "*.npz",
             "*.cif",
             "data/pretrained/*",
@@ -87,8 +89,13 @@ def test_wheel_states_what_it_needs(wheel):
         (name,) = (n for n in archive.namelist() if n.endswith("METADATA"))
         metadata = archive.read(name).decode()
     assert "Name: xrdjax\n" in metadata
+    assert f"Version: {xrdjax.__version__}\n" in metadata
     assert "License-Expression: MIT\n" in metadata
     assert "Requires-Python: >=3.11\n" in metadata
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith("entry_points.txt"))
+        scripts = archive.read(name).decode()
+    assert "xrdjax = xrdjax.__main__:main" in scripts
     (jax,) = (x for x in metadata.splitlines() if x.startswith("Requires-Dist: jax!"))
     assert "!=0.10.2" in jax
 

@@ -1,23 +1,30 @@
 """Trains a network on simulated powder patterns and reports its accuracy.
 
-    python -m xrdjax.main --config=configs/resnet.py --workdir=runs/resnet10
+    xrdjax train --config=configs/resnet.py --workdir=runs/resnet10
 
-configs/resnet.py lists all settings; a flag such as `--config.seed=1` changes one.
+configs/resnet.py lists all settings, which flags such as --config.seed=1 change.
 """
 
 import re
-from collections.abc import Iterator
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
 
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from xrdjax import devices
-from xrdjax.config import expected_value
 from xrdjax.errors import InputError, exit_on_input_error
-from xrdjax.evaluation.evaluator import Request, evaluate_run
-from xrdjax.training.loop import train
 
 FLAGS = flags.FLAGS
+_NAMES = (
+    "config",
+    "workdir",
+    "report",
+    "coordinator_address",
+    "num_processes",
+    "process_id",
+)
+_HELP = {"--help", "-help", "-h", "--helpshort", "-?"}
 
 config_flags.DEFINE_config_file(
     "config",
@@ -43,6 +50,10 @@ def main(argv: list[str]) -> None:
     del argv  # `parse_flags` makes sure that there are only flags
     logging.set_verbosity(logging.FATAL)  # orbax also raises what it logs
     with exit_on_input_error():
+        from xrdjax import devices  # imports JAX
+        from xrdjax.evaluation.evaluator import Request, evaluate_run
+        from xrdjax.training.loop import train
+
         devices.start(  # before JAX looks for devices
             FLAGS.config.get("distributed", "off"),
             FLAGS.coordinator_address,
@@ -57,7 +68,12 @@ def main(argv: list[str]) -> None:
 
 def parse_flags(argv: list[str]) -> list[str]:
     """Reads flags and configuration, and ends the command on a mistake."""
+    if _HELP & set(argv):
+        print(_help())
+        sys.exit(0)
     with exit_on_input_error():
+        from xrdjax.config import expected_value  # imports JAX
+
         for argument in argv:
             if field := re.match(r"--?config\.([^=]+)", argument):
                 expected_value(field[1])
@@ -81,11 +97,24 @@ def parse_flags(argv: list[str]) -> list[str]:
         return arguments
 
 
+def _help() -> str:
+    """The flags of this command; those of absl are for developers."""
+    lines = [str(__doc__).strip(), "", "flags:"]
+    for flag in (FLAGS[name] for name in _NAMES):
+        name = f"[no]{flag.name}" if flag.boolean else flag.name
+        lines += textwrap.wrap(
+            f"  --{name:22} {flag.help}", width=79, subsequent_indent=" " * 27
+        )
+    return "\n".join(lines)
+
+
 def _message(error: Exception) -> str:
     """One sentence, without the stack traces that the flag parsers add."""
     for cause in _causes(error):
         if isinstance(cause, InputError) and cause.__context__ is None:
             return str(cause)
+    from xrdjax.config import expected_value
+
     if found := re.match(r"flag --config\.([^=]+)=(.*?): ", str(error)):
         return f"{found[1]} is {found[2]!r}, expected {expected_value(found[1])}"
     if found := re.search(r"\[Errno \d+\] (.*)", str(error)):
@@ -97,6 +126,11 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def command(arguments: Sequence[str]) -> None:
+    """Runs the command with these arguments, as `xrdjax train` does."""
+    app.run(main, argv=["xrdjax train", *arguments], flags_parser=parse_flags)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ not the bundled ones; `origin.json` where the run started from other weights; an
 people `report.json`, `report.md` and `LICENSE`.
 """
 
-import argparse
 import dataclasses
 import json
 from pathlib import Path
@@ -25,7 +24,8 @@ from xrdjax.build import (
     measurement_of,
     network_input_of,
 )
-from xrdjax.checkpoints.reader import CHOICES, restore
+from xrdjax.bundled import MEASURED, PRETRAINED
+from xrdjax.checkpoints.reader import restore
 from xrdjax.config import read_config, write_config
 from xrdjax.errors import InputError
 from xrdjax.files import write_text
@@ -40,9 +40,6 @@ from xrdjax.prior.file import (
 )
 from xrdjax.prior.tables import Statistics
 
-PRETRAINED = Path(__file__).parent / "data" / "pretrained"
-# The bundled network that has seen simulated measurements.
-MEASURED = Path(__file__).parent / "data" / "measured"
 STATISTICS = "statistics.npz"
 WEIGHTS = "params.npz"
 ORIGIN = "origin.json"
@@ -249,49 +246,3 @@ def save_weights(run: Run, folder: str | Path) -> None:
         save_statistics(
             folder / STATISTICS, run.statistics, run.provenance, overwrite=True
         )
-
-
-def add_network_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the choice of the network, --workdir or --pretrained, as `workdir`."""
-    choice = parser.add_mutually_exclusive_group(required=True)
-    choice.add_argument("--workdir", type=Path, help="work directory of a training run")
-    _add_bundled(choice, "--pretrained", PRETRAINED, "take the bundled network")
-
-
-def add_measured_network_flags(parser: argparse.ArgumentParser) -> None:
-    """The same for measured patterns, for which there is a bundled network of its own."""
-    choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--workdir", type=Path, help="work directory of a training run")
-    _add_bundled(
-        choice,
-        "--pretrained",
-        MEASURED,
-        "take the bundled network that has seen simulated measurements (the default)",
-    )
-    _add_bundled(
-        choice,
-        "--clean",
-        PRETRAINED,
-        "take the bundled network for patterns without background and noise",
-    )
-    parser.set_defaults(workdir=MEASURED)
-
-
-def _add_bundled(choice: Any, flag: str, folder: Path, description: str) -> None:
-    choice.add_argument(
-        flag,
-        dest="workdir",
-        action="store_const",
-        const=folder,
-        help=description,
-    )
-
-
-def add_checkpoint_flag(parser: argparse.ArgumentParser) -> None:
-    """Adds the choice of the checkpoint of a work directory, as `checkpoint`."""
-    parser.add_argument(
-        "--checkpoint",
-        choices=CHOICES,
-        default="newest",
-        help="newest, or best by validation accuracy (default: newest)",
-    )

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.export_pretrained.export import export
+from xrdjax.command_line import add_checkpoint_flag
 from xrdjax.errors import exit_on_input_error
-from xrdjax.run import PRETRAINED, WEIGHTS, add_checkpoint_flag
+from xrdjax.run import PRETRAINED, WEIGHTS
 
 
 def positive(text: str) -> float:

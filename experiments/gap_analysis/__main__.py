@@ -21,15 +21,11 @@ from typing import Any
 from experiments.gap_analysis.analysis import analyse_gap, held_out_crystals
 from experiments.gap_analysis.report import plot_gap, to_markdown
 from experiments.shared.flags import require_positive
+from xrdjax.command_line import add_checkpoint_flag, add_network_flags
 from xrdjax.errors import exit_on_input_error
 from xrdjax.evaluation.report import circumstances, to_json
 from xrdjax.files import write_text
-from xrdjax.run import (
-    add_checkpoint_flag,
-    add_network_flags,
-    is_weights,
-    load_network,
-)
+from xrdjax.run import is_weights, load_network
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,15 +15,11 @@ import numpy as np
 
 from experiments.measured_patterns.patterns import MeasuredPatterns, read_patterns
 from experiments.measured_patterns.scores import scores
+from xrdjax.command_line import add_checkpoint_flag, add_measured_network_flags
 from xrdjax.errors import exit_on_input_error
 from xrdjax.evaluation.measured import prepare_pattern
 from xrdjax.evaluation.predict import classify_patterns
-from xrdjax.run import (
-    Run,
-    add_checkpoint_flag,
-    add_measured_network_flags,
-    load_network,
-)
+from xrdjax.run import Run, load_network
 
 
 def _answers(run: Run, measured: MeasuredPatterns) -> np.ndarray:

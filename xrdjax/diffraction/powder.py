@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 from xrdjax.crystals.crystal import Crystal
 from xrdjax.crystals.elements import SYMBOLS
 from xrdjax.diffraction.capacity import Capacity
+from xrdjax.diffraction.indices import conventional_indices
 from xrdjax.diffraction.intensities import lorentz_polarization
 from xrdjax.diffraction.kernel import chunk_families, simulate_chunk
 from xrdjax.diffraction.overflow import Overflow
@@ -44,7 +45,8 @@ class Lines:
     """Powder lines of the strongest emission line, one a family, padded to H.
 
     Attributes:
-        miller: [H, 3] int32 representative indices in the crystal's setting.
+        miller: [H, 3] int32 indices in the crystal's setting, of the member that is
+            usually written (see `indices.conventional_indices`).
         multiplicity: [H] reflections in the family; 0 on padding.
         s: [H] 1/d, 1/angstrom.
         two_theta_deg: [H] diffraction angle by Bragg's law, degrees; 0 on padding.
@@ -138,7 +140,9 @@ def _lines(
     cell = crystal.symmetry.centring_order.astype(jnp.float32) ** 2
     strength = families.multiplicity * families.squared * cell
     return Lines(
-        miller=families.miller.astype(jnp.int32),
+        miller=conventional_indices(
+            families.miller.astype(jnp.int32), crystal.symmetry
+        ),
         multiplicity=families.multiplicity,
         s=families.s,
         two_theta_deg=jnp.where(real, jnp.rad2deg(2 * jnp.arcsin(sine)), 0.0),
@@ -169,7 +173,7 @@ def powder_lines(
             traced (under jit, vmap or grad).
 
     Returns:
-        Lines in order of h, k, l.
+        Lines, in no particular order.
 
     Raises:
         InputError: max_reflections is missing, and the lattice is traced or has more
