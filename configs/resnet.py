@@ -82,6 +82,7 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     # synthetic; crystals: known ones on the statistics' side of the split; or mixed
     config.source = "synthetic"
     config.statistics = ""  # file of `python -m xrdjax.statistics`; empty: bundled
+    config.min_crystals = 50  # groups of fewer known ones are left out; 0: none is
     config.max_volume = 7000.0  # of the conventional cell, cubic angstrom
     config.max_sites = 100  # in the asymmetric unit
     config.symprec = 0.01  # tolerance of spglib for known crystals, angstrom

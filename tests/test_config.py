@@ -110,6 +110,7 @@ def test_the_configuration_of_the_bundled_network_is_read():
     assert not read.pop("effects") and read["model"].pop("points") == 0
     for name in ("init", "freeze"):
         assert read.pop(name) == ""
+    assert read.pop("min_crystals") == 0
     assert (read.pop("init_checkpoint"), read.pop("init_optimizer")) == (
         "newest",
         "fresh",

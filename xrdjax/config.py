@@ -73,6 +73,7 @@ NO_EFFECTS: dict[str, tuple[float, float]] = {
 
 # Fields that older configurations lack, and the values that those runs had.
 _LATER: dict[str, Any] = {
+    "min_crystals": 0,
     "init": "",
     "init_checkpoint": "newest",
     "init_optimizer": "fresh",
@@ -156,6 +157,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "known.exchange": (lambda value: _number(value) and 0 <= value <= 1, "in [0, 1]"),
     "statistics": _PATH,
     "crystals": _PATH,
+    "min_crystals": _whole(0),
     "symprec": _POSITIVE,
     "wavelength": _POSITIVE,
     "two_theta_min_deg": _ANGLE,

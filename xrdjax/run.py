@@ -28,17 +28,12 @@ from xrdjax.build import (
 from xrdjax.checkpoints.reader import CHOICES, restore
 from xrdjax.config import read_config, write_config
 from xrdjax.errors import InputError
-from xrdjax.files import write_text
+from xrdjax.files import read_npz, write_text
 from xrdjax.instrument.measurement import Measurement
 from xrdjax.models.network_input import NetworkInput
 from xrdjax.models.parameters import parameter_shapes, read_weights, write_weights
-from xrdjax.prior.file import (
-    BUNDLED,
-    load_statistics,
-    read_provenance,
-    save_statistics,
-)
-from xrdjax.prior.tables import Statistics
+from xrdjax.prior.file import load_statistics, read_provenance, save_statistics
+from xrdjax.prior.tables import Statistics, select_groups
 
 PRETRAINED = Path(__file__).parent / "data" / "pretrained"
 # The bundled network that has seen simulated measurements.
@@ -107,12 +102,23 @@ def make_run(
 
 
 def _open_run(folder: Path) -> Run:
-    """The run of a folder, without parameters."""
+    """The run of a work directory, without parameters."""
     path = folder / STATISTICS
-    if is_weights(folder) and not path.exists():
-        path = BUNDLED
-    config = read_config(folder)
-    run = make_run(config, load_statistics(path), read_provenance(path))
+    run = make_run(read_config(folder), load_statistics(path), read_provenance(path))
+    return dataclasses.replace(run, origin=_read_origin(folder))
+
+
+def _open_weights(folder: Path) -> Run:
+    """The run of a folder of weights, without parameters.
+
+    Without statistics of its own, those of its groups in the bundled ones serve.
+    """
+    if (folder / STATISTICS).exists():
+        return _open_run(folder)
+    hint = "export the weights again"
+    stored = read_npz(folder / WEIGHTS, ("space_groups",), "weights", hint)
+    statistics = select_groups(load_statistics(), stored["space_groups"])
+    run = make_run(read_config(folder), statistics, read_provenance())
     return dataclasses.replace(run, origin=_read_origin(folder))
 
 
@@ -181,7 +187,7 @@ def load_pretrained(folder: str | Path = PRETRAINED) -> Run:
             else f"there are no weights {str(path)!r}: name a folder written by "
             "python -m experiments.export_pretrained"
         )
-    run = _open_run(folder)
+    run = _open_weights(folder)
     shapes = parameter_shapes(run.model, run.network_input.shape)
     params, others = read_weights(path, shapes, _OTHERS)
     if not np.array_equal(others["space_groups"], run.space_groups):
@@ -242,13 +248,25 @@ def save_weights(run: Run, folder: str | Path) -> None:
     config.update({name: "" for name in _PLACES})
     write_config(folder, config)
     write_origin(folder, run.origin)
-    bundled = jax.tree.map(np.array_equal, run.statistics, load_statistics())
-    if all(jax.tree.leaves(bundled)):
+    if _are_bundled(run.statistics):
         (folder / STATISTICS).unlink(missing_ok=True)
     else:
         save_statistics(
             folder / STATISTICS, run.statistics, run.provenance, overwrite=True
         )
+
+
+def _are_bundled(statistics: Statistics) -> bool:
+    """Whether statistics are those of their groups in the bundled ones."""
+    bundled = load_statistics()
+    if not np.all(np.isin(statistics.space_groups, bundled.space_groups)):
+        return False
+    same = jax.tree.map(
+        np.array_equal,
+        statistics,
+        select_groups(bundled, np.asarray(statistics.space_groups)),
+    )
+    return all(jax.tree.leaves(same))
 
 
 def add_network_flags(parser: argparse.ArgumentParser) -> None:

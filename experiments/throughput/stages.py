@@ -32,6 +32,7 @@ from xrdjax.patterns.synthetic import (
     make_synthetic_source,
     place_sites,
 )
+from xrdjax.prior.file import load_statistics
 from xrdjax.prior.sampling import sample_crystals, sample_group_rows
 from xrdjax.prior.sites import Sites
 
@@ -57,7 +58,7 @@ class Bench:
 
     def source(self) -> SyntheticSource:
         """The paper's source of synthetic crystals, on the device."""
-        return jax.device_put(make_synthetic_source())
+        return jax.device_put(make_synthetic_source(load_statistics(min_crystals=50)))
 
 
 def sample_sites(

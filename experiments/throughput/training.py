@@ -176,7 +176,7 @@ def time_training(variant: str, repeats: int) -> dict[str, Any]:
     """
     config = load_config(variant)
     jax.config.update("jax_num_cpu_devices", config.cpu_devices)
-    statistics = load_statistics()
+    statistics = load_statistics(min_crystals=50)
     on_cpu = jax.default_backend() == "cpu"
     batch = _SMALL_BATCH if on_cpu and variant != "quick" else None
     training = make_training(config, len(statistics.space_groups), batch, repeats)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from oracles.sampled import BATCH
 
+from xrdjax.prior.file import load_statistics
 from xrdjax.prior.prior import Limits, Prior, make_prior
 from xrdjax.prior.sampling import DrawCounts, sample_crystals
 from xrdjax.prior.sites import Sites
@@ -43,7 +44,7 @@ def _sample(prior: Prior, seed: int, **options) -> Batch:
 
 @pytest.fixture(scope="session")
 def prior() -> Prior:
-    return make_prior()
+    return make_prior(load_statistics(min_crystals=50))
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def norm(tree) -> float:
 
 def first_step():
     """Loss, norm of the gradient and of the parameters after one step."""
-    statistics = load_statistics()
+    statistics = load_statistics(min_crystals=50)
     grid = TwoThetaGrid(two_theta_min_deg=20.0, two_theta_max_deg=60.0, points=256)
     limits = Limits(max_volume=600.0, max_sites=12, max_atoms=64)
     source = make_synthetic_source(statistics, make_measurement(grid), limits)

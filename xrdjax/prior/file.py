@@ -10,7 +10,7 @@ import numpy as np
 from xrdjax.crystals.elements import SYMBOLS
 from xrdjax.errors import InputError
 from xrdjax.files import read_npz, write_npz
-from xrdjax.prior.tables import Statistics, row_ranges
+from xrdjax.prior.tables import Statistics, row_ranges, select_groups
 from xrdjax.symmetry.space_groups import LATTICE_SYSTEMS
 from xrdjax.symmetry.wyckoff import wyckoff_table
 
@@ -153,13 +153,38 @@ def _read(path: str | Path | None) -> tuple[Statistics, dict]:
     return statistics, provenance
 
 
-def load_statistics(path: str | Path | None = None) -> Statistics:
-    """Statistics from a file, checked, with NumPy leaves; without a path, the bundled.
+def load_statistics(
+    path: str | Path | None = None, *, min_crystals: int = 0
+) -> Statistics:
+    """Statistics from a file, checked, with NumPy leaves.
+
+    Args:
+        path: of the file; None for the bundled one, which has all 230 groups.
+        min_crystals: groups of fewer known crystals are left out.
 
     Raises:
-        InputError: no such file, damaged, or unfit for sampling crystals.
+        InputError: no such file, damaged, unfit for sampling crystals, or no group has
+            that many crystals.
     """
-    return _read(path)[0]
+    statistics, provenance = _read(path)
+    counts = _crystals_of_groups(statistics, provenance)
+    enough = np.asarray(statistics.space_groups)[counts >= min_crystals]
+    if len(enough) == 0:
+        raise InputError(
+            f"min_crystals is {min_crystals}, but no group has more than "
+            f"{counts.max()} known crystals: choose that or less"
+        )
+    return (
+        statistics if len(enough) == len(counts) else select_groups(statistics, enough)
+    )
+
+
+def _crystals_of_groups(statistics: Statistics, provenance: Mapping) -> np.ndarray:
+    """[K] known crystals of each group, without those that it borrowed."""
+    own = provenance.get("counts", {}).get("crystals of groups")
+    if own is None:
+        return np.diff(np.asarray(statistics.group_ranges))[:, 0]
+    return np.array([own[str(number)] for number in statistics.space_groups])
 
 
 def read_provenance(path: str | Path | None = None) -> dict:

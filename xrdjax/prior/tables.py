@@ -6,6 +6,8 @@ on which Wyckoff positions, and in how much volume; for each lattice system, the
 of the cell. Everything refers to the reference setting and its conventional cell.
 """
 
+import dataclasses
+
 import jax
 import numpy as np
 from flax import struct
@@ -13,6 +15,18 @@ from jaxtyping import Array, Float, Int
 
 from xrdjax.errors import InputError
 from xrdjax.symmetry.space_groups import LATTICE_SYSTEMS, space_group
+
+# Fields of Statistics with a row for each group.
+_BY_GROUP = (
+    "space_groups",
+    "frequencies",
+    "element_counts",
+    "elements",
+    "site_counts",
+    "wyckoff",
+    "volume_bandwidths",
+    "lattice_systems",
+)
 
 
 @struct.dataclass
@@ -86,6 +100,38 @@ def group_row(statistics: Statistics, number: int) -> int:
             f"which the nearest are {', '.join(map(str, nearest))}"
         )
     return int(rows[0])
+
+
+def select_groups(
+    statistics: Statistics, space_groups: Int[np.ndarray, " k"]
+) -> Statistics:
+    """Statistics of some of the groups, with the frequencies that they have among them.
+
+    Args:
+        statistics: with concrete values.
+        space_groups: [k] numbers of the groups, ascending.
+
+    Raises:
+        InputError: a group has no statistics.
+    """
+    rows = np.array([group_row(statistics, int(n)) for n in space_groups])
+    ranges = np.asarray(statistics.group_ranges)[rows]
+    systems, group_ranges, _ = row_ranges(space_groups, np.diff(ranges)[:, 0])
+    crystals = np.concatenate(
+        [np.arange(*ranges[k]) for k in np.argsort(systems, kind="stable")]
+    )
+    by_group = {name: np.asarray(getattr(statistics, name))[rows] for name in _BY_GROUP}
+    frequencies = by_group["frequencies"].astype(np.float64)
+    return dataclasses.replace(
+        statistics,
+        **by_group
+        | {
+            "frequencies": (frequencies / frequencies.sum()).astype(np.float32),
+            "group_ranges": group_ranges,
+            "atomic_volumes": np.asarray(statistics.atomic_volumes)[crystals],
+            "packing_factors": np.asarray(statistics.packing_factors)[crystals],
+        },
+    )
 
 
 def row_ranges(space_groups: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, ...]:
