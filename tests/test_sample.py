@@ -99,7 +99,7 @@ def test_a_batch_that_is_not_full_is_cut_and_repeats_no_crystal(folder, monkeypa
 MISTAKES = {
     "a group without statistics": (
         ["--space-group=3"],
-        "space group 3 (P 1 2 1) has no statistics, for want of known crystals",
+        "space group 3 (P 1 2 1) has no statistics, as too few crystals of it are known",
     ),
     "a group that does not exist": (["--space-group=231"], "no space group 231"),
     "a group of nothing": (["--space-group=0"], "no space group 0"),

@@ -77,7 +77,7 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path, statistics):
 def test_a_truncated_file_is_an_error(path, share):
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match="damaged or no statistics file"):
+    with pytest.raises(InputError, match="damaged or not a statistics file"):
         load_statistics(path)
 
 
@@ -107,7 +107,7 @@ def test_foreign_files_are_errors(tmp_path):
     objects = tmp_path / "objects.npz"
     np.savez(objects, space_groups=np.array([{}], dtype=object))
     for path in (text, array, objects):
-        with pytest.raises(InputError, match="damaged or no statistics file"):
+        with pytest.raises(InputError, match="damaged or not a statistics file"):
             load_statistics(path)
     other = tmp_path / "other.npz"
     np.savez(other, intensity=np.zeros(3))
