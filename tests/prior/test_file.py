@@ -77,7 +77,7 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path, statistics):
 def test_a_truncated_file_is_an_error(path, share):
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match="damaged or not a statistics file"):
+    with pytest.raises(InputError, match="damaged or no statistics file"):
         load_statistics(path)
 
 
@@ -107,7 +107,7 @@ def test_foreign_files_are_errors(tmp_path):
     objects = tmp_path / "objects.npz"
     np.savez(objects, space_groups=np.array([{}], dtype=object))
     for path in (text, array, objects):
-        with pytest.raises(InputError, match="damaged or not a statistics file"):
+        with pytest.raises(InputError, match="damaged or no statistics file"):
             load_statistics(path)
     other = tmp_path / "other.npz"
     np.savez(other, intensity=np.zeros(3))
@@ -150,7 +150,7 @@ def _replace(name, change):
         (_set("site_counts", (1, 2), -0.1), "site_counts has negative"),
         (_replace("elements", lambda a: a[:, :90]), "elements has the shape"),
         (_replace("elements", lambda a: np.roll(a, 1, 1)), "elements .* not exist"),
-        (_replace("wyckoff", lambda a: a[:, ::-1]), "wyckoff .* does not exist"),
+        (_replace("wyckoff", lambda a: a[:, ::-1]), "wyckoff .* do not exist"),
         (_set("group_rows", (2, 1), 7), "group_ranges does not cover"),
         (_replace("group_rows", lambda a: a[::-1]), "group_ranges does not match"),
         (_set("lattice_systems", 0, 3), "lattice_systems does not match"),

@@ -143,7 +143,7 @@ def _read(path: str | Path | None) -> tuple[Statistics, dict]:
         provenance = json.loads(str(arrays["provenance"]))
     except ValueError as error:
         raise InputError(
-            f"{str(path)!r} is damaged or not a statistics file: {_HINT}"
+            f"{str(path)!r} is damaged or no statistics file: {_HINT}"
         ) from error
     statistics = Statistics(**{name: arrays[key] for name, key in stored.items()})
     fault = _fault(statistics)
