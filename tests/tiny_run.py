@@ -76,7 +76,7 @@ def forget_compilation_cache():
 
 
 # Every call writes a checkpoint, so that a kill often meets a half-written one.
-LONG = {"steps": 32, "checkpoint_every": 2}
+LONG = {"steps": 20, "checkpoint_every": 2}
 
 if __name__ == "__main__":
     workdir, cache = sys.argv[1:]
