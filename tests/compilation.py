@@ -1,4 +1,4 @@
-"""How programs are compiled whose numbers are compared with those of an oracle.
+"""Compiler options of programs whose results are compared with those of an oracle.
 
 All other programs of the suite are compiled quickly; see conftest.py.
 """

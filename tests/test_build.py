@@ -1,4 +1,4 @@
-"""What a configuration is turned into, and what its source of patterns may know."""
+"""The objects made from a configuration, and the crystals that training may use."""
 
 import json
 

@@ -70,7 +70,7 @@ def make_tiny_run(folder: Path) -> TinyRun:
 
 
 def forget_compilation_cache():
-    """Else JAX would use the folder of the first run for the rest of the process."""
+    """Without this, JAX would use the first run's folder for the rest of the process."""
     jax.config.update("jax_compilation_cache_dir", None)
     compilation_cache.reset_cache()
 

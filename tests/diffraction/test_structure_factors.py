@@ -104,16 +104,16 @@ def test_it_does_not_matter_which_atom_of_the_primitive_cell_is_listed():
     assert_same(factors(moved, miller), factors(crystal, miller), relative=3e-6)
 
 
-def test_padding_scatters_nothing_even_where_it_holds_rubbish():
+def test_padding_scatters_nothing_even_where_it_holds_garbage():
     """Within the last block of atoms, and in further blocks."""
     crystal, miller = to_crystal(general_structure(15)), miller_of()
     assert len(crystal.elements) == 12
     for size in (13, SIZE):
         padded = to_crystal(general_structure(15), size)
-        rubbish = np.arange(size) >= 12
+        garbage = np.arange(size) >= 12
         padded = padded.replace(
-            positions=padded.positions + rubbish[:, None].astype(np.float32) * 0.37,
-            elements=padded.elements + 30 * rubbish.astype(np.int32),
+            positions=padded.positions + garbage[:, None].astype(np.float32) * 0.37,
+            elements=padded.elements + 30 * garbage.astype(np.int32),
         )
         assert_same(factors(padded, miller), factors(crystal, miller))
 

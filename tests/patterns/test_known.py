@@ -22,7 +22,7 @@ from xrdjax.patterns.structures import patterns_of_structures
 
 BATCH = 50
 GRID = TwoThetaGrid(10.0, 60.0, 501)
-# One size, to compare crystals; a little room, as the range is closed.
+# One size, so that patterns differ by their crystals only.
 SIZE_NM = 50.0
 ONE_SIZE = make_measurement(GRID, specimens=SpecimenRanges((SIZE_NM, SIZE_NM)))
 # Programs that fuse otherwise round the place of a line otherwise: 5e-5 was seen.
@@ -57,7 +57,7 @@ def structures():
 
 @pytest.fixture(scope="module")
 def table(structures):
-    """Each crystal's own number stands for its group's row."""
+    """The index of each crystal takes the place of its group's row."""
     return crystal_table(structures, np.arange(len(structures)))
 
 
