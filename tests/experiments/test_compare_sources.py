@@ -315,7 +315,7 @@ def test_a_command_runs_on_its_cores_and_leaves_its_output(tmp_path, monkeypatch
     [
         ("--steps=3", "unknown flag '--steps=3'"),
         ("--config.steps", "unknown flag '--config.steps'"),
-        ("--config.source=mixed", "'--config.source=mixed' is not for all runs"),
+        ("--config.source=mixed", "'--config.source=mixed' cannot apply to all"),
         ("--parallel=0", "--parallel is 0"),
         ("--config=none.py", "no configuration 'none.py'"),
     ],
