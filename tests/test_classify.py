@@ -51,9 +51,7 @@ def test_the_command_prints_five_groups_with_symbols_and_systems(
     assert shares == sorted(shares, reverse=True) and shares[0] > 5 * shares[1]
 
 
-def test_the_background_is_subtracted_unless_told_otherwise(
-    run, measured, monkeypatch, capsys
-):
+def test_the_background_is_subtracted_by_default(run, measured, monkeypatch, capsys):
     def first_share(*flags):
         command(monkeypatch, run, "--workdir=x", f"--pattern={measured}", *flags)
         lines = capsys.readouterr().out.splitlines()

@@ -1,4 +1,4 @@
-"""What a configuration may hold, and which ones are of the same run."""
+"""Valid configurations, and those that belong to the same run."""
 
 import json
 import runpy

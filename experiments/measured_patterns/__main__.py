@@ -1,10 +1,11 @@
-"""How well a network names the space groups of measured patterns.
+"""How well a network recognises the space groups of measured patterns.
 
     python -m experiments.measured_patterns --patterns=rruff_patterns.npz
 
-takes the bundled network that has seen simulated measurements; --workdir=DIR takes that
-of a run. No measured pattern has any part in training. The last column is the baseline,
-a constant answer: the frequencies of the training statistics.
+evaluates the bundled network that was trained on simulated measurements;
+--workdir=DIR evaluates that of a run. No measured pattern was used in training. The
+last column is the baseline, a constant answer: the frequencies of the training
+statistics.
 """
 
 import argparse
@@ -41,7 +42,7 @@ def _answers(run: Run, measured: MeasuredPatterns) -> np.ndarray:
 
 
 def _table(columns: dict[str, dict[str, float]]) -> str:
-    """Markdown: a row for each score, a column for each who answers."""
+    """Markdown: a row for each score, a column for each classifier."""
     names = next(iter(columns.values()))
     rows = [["", *columns], ["---", *["---:"] * len(columns)]]
     for name in names:

@@ -1,4 +1,4 @@
-"""What is counted of the answers to measured patterns."""
+"""Scores of the answers to measured patterns."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -24,13 +24,13 @@ def scores(
     truth: Int[np.ndarray, " n"],
     minerals: Int[np.ndarray, " n"],
 ) -> dict[str, float]:
-    """Shares of right answers, of all patterns, whether or not the network knows them.
+    """Shares of right answers among all patterns, trained space groups or not.
 
     Args:
         probabilities: [n, K] of each space group.
         groups: [K] numbers of the space groups.
         truth: [n] number of each pattern's space group.
-        minerals: [n] patterns with one number count as one in `top1_by_mineral`.
+        minerals: [n] patterns with the same number count as one in `top1_by_mineral`.
     """
     order = np.argsort(-probabilities, axis=1, kind="stable")
     named = groups[order]

@@ -50,10 +50,7 @@ def first_step():
     state = init_state(0, model, learner.optimizer, grid.points, mesh)
     source = devices.replicate(source, mesh)
     program = make_train_steps(learner, mesh, CallSize(8, steps=1))
-    # the compiler's optimizations would take as long again as all the rest
-    options = {"xla_backend_optimization_level": 0}
-    compiled = program.lower(state, source).compile(options)
-    state, metrics = compiled(state, source)
+    state, metrics = program(state, source)
     # Adam's first moment after one step is a tenth of the gradient
     moment = state.opt_state[0].mu
     return {

@@ -1,7 +1,7 @@
-"""What a network answers to synthetic and to known crystals, one batch at a time.
+"""A network's answers to synthetic and known crystals, one batch at a time.
 
-Patterns are discarded once they are classified, so that memory does not grow with the
-number of crystals.
+Patterns are discarded once classified, so that memory does not grow with the number of
+crystals.
 """
 
 import functools
@@ -35,7 +35,7 @@ from xrdjax.run import Run
 Simulate = Callable[
     [Sequence[Structure], Float[np.ndarray, " n"]], Float[np.ndarray, "n T"]
 ]
-# For a space group's row, some (name, pattern [T]).
+# Some (name, pattern [T]) for the row of each space group.
 Examples = dict[int, list[tuple[str, Float[np.ndarray, " T"]]]]
 
 # Patterns of each group that are kept for a figure.
@@ -71,7 +71,7 @@ class _Labelled:
 def _classify_all(
     run: Run, mesh: Mesh, batches: Iterable[_Labelled], count: int, unit: int = 1
 ) -> Answers:
-    """Classifies the batches of this process, and adds the other processes' answers.
+    """Classifies the batches of this process, and gathers those of all processes.
 
     Args:
         run: the network, its parameters on the devices of the mesh.
@@ -80,7 +80,7 @@ def _classify_all(
         count: patterns of all processes.
         unit: as in `share_of_process`.
     """
-    # a process that has no share gives arrays of these shapes and types all the same
+    # a process without a share contributes empty arrays of these shapes and types
     probabilities = [np.zeros((0, len(run.space_groups)), np.float32)]
     labels = [np.zeros(0, np.int32)]
     examples: Examples = {}
@@ -112,7 +112,7 @@ def _keep_examples(examples: Examples, batch: _Labelled) -> None:
 
 
 def _starts(rows: range, size: int, title: str, progress: bool) -> Iterable[int]:
-    """First row of each batch, with a bar in the first process if asked for."""
+    """First row of each batch, with a progress bar in the first process if wanted."""
     hidden = not (progress and is_first())
     return tqdm(rows[::size], title, unit="batch", disable=hidden)
 
@@ -139,13 +139,13 @@ def answer_synthetic(
 ) -> tuple[Answers, dict[str, int]]:
     """Classifies fresh synthetic crystals, the same ones on any number of devices.
 
-    Each batch has its own key, and each process and device its own batches.
+    Each batch has its own key; each process and device classifies its own batches.
 
     Args:
         run: the network, its parameters on the devices of the mesh.
         mesh: devices of this process.
         source: of the patterns, replicated on the mesh.
-        count: crystals of all processes.
+        count: number of crystals in all processes together.
         progress: whether to show a bar.
 
     Returns:
@@ -160,7 +160,7 @@ def answer_synthetic(
     def batches() -> Iterator[_Labelled]:
         for start in _starts(rows, size * mesh.size, "synthetic crystals", progress):
             batch = sample(source, key, start // size)
-            # what is sampled beyond the end is discarded
+            # crystals sampled beyond the count are discarded
             used = min(size * mesh.size, rows.stop - start)
             for name, counts in batch.counts.items():
                 totals[name] += int(np.sum(np.asarray(counts)[: -(-used // size)]))
@@ -195,8 +195,8 @@ def answer_known(
     Args:
         run: the network, its parameters on the devices of the mesh.
         mesh: devices of this process.
-        selection: the crystals, which all processes give.
-        simulate: makes their patterns.
+        selection: the crystals, the same in all processes.
+        simulate: returns their patterns.
         progress: whether to show a bar.
     """
     count = len(selection.structures)

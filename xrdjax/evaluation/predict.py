@@ -44,8 +44,8 @@ def classify_patterns(
     Args:
         run: a trained network; columns of the result follow `run.space_groups`.
         patterns: [n, T] on the run's grid, divided by their maximum.
-        batch_size: patterns at once on each device; a last, smaller batch is filled
-            up, so that the network is compiled once.
+        batch_size: patterns at once on each device; a last, smaller batch is padded,
+            so that the network is compiled once.
         mesh: devices of this process that share the work and hold the run's
             parameters; by default its first one.
         masks: [n, T] which points were measured; by default all.
@@ -95,7 +95,7 @@ def classify_patterns(
 
 
 def grid_deg(run: Run) -> Float[np.ndarray, " T"]:
-    """Two theta of the points that a run's network reads, degrees."""
+    """Two theta of the points of a run's network, degrees."""
     return run.measurement.grid.two_theta_deg
 
 

@@ -24,7 +24,7 @@ _LEGEND = (
     "as one: the two groups of each of the 11 enantiomorphic pairs, whose powder patterns "
     "are the same, count as one class. Crystal system: that of the most probable group."
 )
-# Reasons that are listed; a reason that many files share is listed once.
+# Number of reasons that are listed; a reason that many files share is listed once.
 _MOST_REASONS = 20
 _TOP = ("top1", "top5")
 
@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
 
 
 def about_run(run: Run, workdir: Path, checkpoint: str) -> dict[str, Any]:
-    """Which network was evaluated, and what it was trained with."""
+    """Which network was evaluated, and how it was trained."""
     config = run.config.to_dict()
     canonical = json.dumps(config, sort_keys=True).encode()
     return {
@@ -57,7 +57,7 @@ def about_run(run: Run, workdir: Path, checkpoint: str) -> dict[str, Any]:
 
 
 def circumstances(seconds: float) -> dict[str, Any]:
-    """When, on what and with which versions an evaluation was done."""
+    """Time, device and versions of an evaluation."""
     return {
         "time_utc": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
         "seconds": seconds,
@@ -67,7 +67,7 @@ def circumstances(seconds: float) -> dict[str, Any]:
 
 
 def to_json(report: Mapping) -> str:
-    """The whole report; fails on NaN, which is not JSON."""
+    """The whole report as JSON, which excludes NaN."""
     return json.dumps(report, indent=1, allow_nan=False, sort_keys=False) + "\n"
 
 

@@ -34,7 +34,7 @@ from xrdjax.run import Run
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """How good a network is on one set of patterns.
+    """Results of a network on one set of patterns.
 
     Attributes:
         name: key in the report.
@@ -57,7 +57,7 @@ class KnownCrystals:
         about: title, description and others, for the report.
         crystals: all of them.
         split: into crystals of the statistics and held-out ones; None takes all.
-        part: of the split to take.
+        part: part of the split to evaluate on.
     """
 
     name: str
@@ -76,7 +76,7 @@ def collected(
 
 
 def textbook() -> KnownCrystals:
-    """The gallery of the package, whatever the structure types."""
+    """The gallery of the package, of any structure type."""
     about = {
         "title": "gallery",
         "description": "The textbook crystals of the package, whether or not the "
@@ -92,10 +92,10 @@ def full_score(
     type_keys: tuple[str, ...] = (),
     line_counts: Int[np.ndarray, " n"] | None = None,
 ) -> dict[str, Any] | None:
-    """All figures of merit of the answers, and why they err; None if there are none.
+    """All figures of merit and an analysis of errors; None if there are no answers.
 
     Args:
-        run: whose answers they are.
+        run: the network that answered.
         answers: to n patterns.
         type_keys: structure type of each pattern, if known.
         line_counts: [n] lines of each pattern, if known.
@@ -113,7 +113,7 @@ def full_score(
 
 
 def _line_counts(run: Run, structures: Sequence[Structure]) -> Int[np.ndarray, " n"]:
-    """Lines of each crystal in the range of angles that the run's network sees."""
+    """Number of lines of each crystal in the angular range of the run's network."""
     wavelength = float(run.measurement.instruments.wavelengths[0])
     low, high = (u / wavelength for u in run.measurement.grid.u_range)
     counts = [line_count(structure, (low, high)) for structure in structures]
@@ -142,14 +142,14 @@ def known_set(
     simulate: Simulate,
     progress: bool = False,
 ) -> EvaluationSet:
-    """Known crystals that the run can be asked about.
+    """Known crystals of space groups that the run can recognise.
 
     Args:
         run: the network, its parameters on the devices of the mesh.
         mesh: devices of this process.
-        known: the crystals, of which those of other groups and beyond the run's limits
-            are left out.
-        simulate: makes their patterns.
+        known: the crystals; those of other groups or beyond the run's limits are left
+            out.
+        simulate: returns their patterns.
         progress: whether to show bars.
     """
     selection = select_crystals(

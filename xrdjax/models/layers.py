@@ -28,7 +28,7 @@ def head_layers(model: nn.Module, shape: tuple[int, ...] | int) -> frozenset[str
 def frozen_layers(
     names: str, model: nn.Module, shape: tuple[int, ...] | int
 ) -> frozenset[str]:
-    """Names of the layers that training leaves as they are.
+    """Names of the layers that training does not change.
 
     Args:
         names: of layers, separated by commas, such as "Conv_*,Dense_0"; or
@@ -37,7 +37,7 @@ def frozen_layers(
         shape: of the input of one pattern, such as its number of points T.
 
     Raises:
-        InputError: there is no such layer, or none is left to train.
+        InputError: there is no such layer, or no layer is left to train.
     """
     layers = sorted(parameter_shapes(model, shape))
     if names == ALL_BUT_HEAD:

@@ -30,7 +30,7 @@ def init_params(
 
     Kernels are normal with variance 1 / fan-in, truncated at two standard deviations;
     scales are one, biases zero. All kernels are cut from one array of random numbers,
-    as one call for each of a hundred kernels would compile for a minute.
+    since a call for each of a hundred kernels would take a minute to compile.
 
     Args:
         key: random key.
@@ -53,7 +53,7 @@ def init_params(
 
 
 def parameter_count(params: dict[str, Any]) -> int:
-    """Number of parameters of a model (of arrays, or of their shapes)."""
+    """Number of parameters of a model, from the arrays or their shapes."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
@@ -67,13 +67,13 @@ def write_weights(
 ) -> None:
     """Writes parameters in float16, named by their paths, to a compressed file.
 
-    The relative rounding error of a weight is at most 2^-11 down to 6e-5; below, the
-    error is at most 3e-8.
+    The relative rounding error of a weight is at most 2^-11 down to magnitudes of 6e-5;
+    below that, the absolute error is at most 3e-8.
 
     Args:
         path: file to write, .npz.
         params: of a network.
-        others: arrays that are written as they are, by names that no parameter has.
+        others: arrays that are written unchanged, under names that no parameter has.
 
     Raises:
         InputError: a weight is beyond float16, or the file is larger than 20 MB.

@@ -6,7 +6,8 @@ The networks of Schopmans, Reiser and Friederich, Digital Discovery 2 (2023) 141
 normalisation (batch normalisation was unstable), a flattened last map (no pooling, as
 the positions of peaks matter) and a linear layer of 256 units before the output.
 
-`Parts` are choices that learn more in the same time on a CPU (configs/resnet.py:cpu).
+`Parts` offers alternatives that learn more in the same time on a CPU
+(configs/resnet.py:cpu).
 """
 
 import dataclasses
@@ -31,10 +32,10 @@ SIZES: dict[int, tuple[tuple[int, ...], bool]] = {
     101: ((3, 4, 23, 3), True),
 }
 
-# Of the group normalisation in the published networks.
+# Epsilon of the group normalisation in the published networks.
 _NORM_EPSILON = 1e-3
 
-# Choices of each part of a network; the first one is the paper's.
+# Choices for each part of a network, that of the paper first.
 CHANNELS = ("sqrt", "sqrt_fourth_root_log", "measured")
 NORMS = ("group", "none")
 STEMS = ("conv", "patch")
@@ -43,7 +44,7 @@ HEADS = ("linear", "rms_relu")
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """Parts of a ResNet for which there is a choice; by default those of the paper.
+    """Parts of a ResNet that can be chosen; by default those of the paper.
 
     Attributes:
         channels: of the input: "sqrt", the preprocessed pattern alone; or
@@ -98,7 +99,7 @@ class ResNet(nn.Module):
         Args:
             inputs: [B, T] patterns from `preprocess`, or [B, T, 4] channels from
                 `measured_input`.
-            train: ignored; all networks take it.
+            train: ignored; part of the interface of all networks.
 
         Returns:
             [B, K] float32 logits.
@@ -133,7 +134,7 @@ class ResNet(nn.Module):
 
 
 def _channels(inputs, choice):
-    """Input [B, T, C] with the channels of a choice."""
+    """Input [B, T, C] with the chosen channels."""
     if choice == "sqrt_fourth_root_log":
         return lift_weak_lines(inputs)
     return inputs if choice == "measured" else inputs[..., None]

@@ -1,4 +1,4 @@
-"""The file of statistics: written whole, and checked when it is read."""
+"""The file of statistics: written atomically, and checked when it is read."""
 
 import json
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ def _array_fault(name: str, array: np.ndarray, sizes: dict[str, int]) -> str | N
 
     Args:
         name: of the field.
-        array: from outside.
+        array: as read.
         sizes: of the axes by their letters, as far as known; completed here.
     """
     dtype, shape = _LAYOUT[name]
@@ -73,7 +73,7 @@ def _array_fault(name: str, array: np.ndarray, sizes: dict[str, int]) -> str | N
 
 
 def _fault(statistics: Statistics) -> str | None:
-    """Why statistics from outside cannot be used; None if they can."""
+    """Why statistics that were read cannot be used; None if they can."""
     sizes: dict[str, int] = {}
     for name in _LAYOUT:
         if fault := _array_fault(name, getattr(statistics, name), sizes):
@@ -83,7 +83,9 @@ def _fault(statistics: Statistics) -> str | None:
         return "space_groups does not ascend between 1 and 230"
     absent = wyckoff_table().multiplicity[numbers] == 0
     if np.any(statistics.wyckoff[absent] > 0) or np.any(statistics.elements[:, 0] > 0):
-        return "wyckoff or elements has values for what does not exist"
+        return (
+            "wyckoff or elements has values for positions or elements that do not exist"
+        )
     if np.any(statistics.shapes[:, 3:] >= np.pi):
         return "shapes has angles that are not in radians"
     counts = np.diff(statistics.group_ranges)[:, 0]
@@ -113,10 +115,10 @@ def save_statistics(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Writes statistics and where they come from, whole or not at all.
+    """Writes statistics and their provenance, whole or not at all.
 
     Args:
-        path: file to write, customarily .npz.
+        path: file to write, usually .npz.
         statistics: as `load_statistics` gives them.
         provenance: source, licence, counts and so on; must be plain JSON.
         overwrite: replace a file that exists.

@@ -13,7 +13,7 @@ from xrdjax.prior.tables import Statistics
 from xrdjax.symmetry.space_groups import Symmetry, symmetry_table
 from xrdjax.symmetry.wyckoff import WyckoffTable, wyckoff_table
 
-# Crystals of a group are laid out in rows of this many, see `sampling`.
+# Crystals of a group are laid out in rows of this length; see `draws`.
 _ROW = 64
 
 
@@ -39,7 +39,7 @@ DEFAULT_LIMITS = Limits()
 
 @struct.dataclass
 class Prior:
-    """Everything that sampling looks up, as arguments of compiled functions.
+    """All tables that sampling looks up, passed to compiled functions as an argument.
 
     Attributes:
         statistics: of known crystals.

@@ -32,8 +32,8 @@ from xrdjax.prior.tables import group_row
 _CHECK_CHUNK = 16
 
 
-class Fate(enum.IntEnum):
-    """What became of a draw."""
+class Outcome(enum.IntEnum):
+    """Outcome of a draw."""
 
     GOOD = 0
     IMPOSSIBLE = 1  # too many sites, too large, no cell, or coincident atoms
@@ -44,14 +44,14 @@ class Fate(enum.IntEnum):
 
 @struct.dataclass
 class DrawCounts:
-    """How many draws were made for a batch, and what became of them.
+    """Number of draws made for a batch, by outcome.
 
     Attributes:
         drawn: [] all draws.
         impossible: [] those with too many sites, too large a cell or none, or with
             coincident atoms; repeated.
         overflow_atoms: [] those with more atoms than max_atoms; repeated.
-        too_symmetric: [] those of a higher symmetry than intended; repeated.
+        too_symmetric: [] those of higher symmetry than intended; repeated.
         exhausted: [] crystals abandoned after max_tries, so that their label is wrong.
     """
 
@@ -118,7 +118,7 @@ def _draw_batch(
     group_rows: Int[Array, " B"],
     limits: Limits,
 ) -> tuple[Sites, Int[Array, " B"]]:
-    """One draw for each slot, and its `Fate` [B]."""
+    """One draw for each slot, and its `Outcome` [B]."""
 
     def draw(slot, attempt, row):
         slot_key = jax.random.fold_in(jax.random.fold_in(key, slot), attempt)
@@ -132,9 +132,9 @@ def _draw_batch(
         cosets * atoms,
         _CHECK_CHUNK,
     )
-    fate = jnp.where(too_symmetric, Fate.TOO_SYMMETRIC, Fate.GOOD)
-    fate = jnp.where(atoms <= limits.max_atoms, fate, Fate.OVERFLOW)
-    return sites, jnp.where(possible & ~coincident, fate, Fate.IMPOSSIBLE)
+    outcome = jnp.where(too_symmetric, Outcome.TOO_SYMMETRIC, Outcome.GOOD)
+    outcome = jnp.where(atoms <= limits.max_atoms, outcome, Outcome.OVERFLOW)
+    return sites, jnp.where(possible & ~coincident, outcome, Outcome.IMPOSSIBLE)
 
 
 class _Slots(NamedTuple):
@@ -142,14 +142,14 @@ class _Slots(NamedTuple):
 
     Attributes:
         sites: [B] the last draw of each slot.
-        fate: [B] of that draw.
+        outcome: [B] of that draw.
         tries: [B] draws made for each slot.
-        tally: [5] draws of each fate; in the last column, places of a chunk without
-            a draw.
+        tally: [5] draws of each outcome; the last column counts unused slots of
+            chunks.
     """
 
     sites: Sites
-    fate: Int[Array, " B"]
+    outcome: Int[Array, " B"]
     tries: Int[Array, " B"]
     tally: Int[Array, " F"]
 
@@ -165,19 +165,19 @@ def _empty_slots(count: int, max_sites: int) -> _Slots:
     )
     return _Slots(
         sites=sites,
-        fate=jnp.full(count, Fate.NOT_DRAWN),
+        outcome=jnp.full(count, Outcome.NOT_DRAWN),
         tries=jnp.zeros(count, jnp.int32),
-        tally=jnp.zeros(len(Fate), jnp.int32),
+        tally=jnp.zeros(len(Outcome), jnp.int32),
     )
 
 
 def _count_draws(slots: _Slots) -> DrawCounts:
     return DrawCounts(
-        drawn=jnp.sum(slots.tally[: Fate.NOT_DRAWN]),
-        impossible=slots.tally[Fate.IMPOSSIBLE],
-        overflow_atoms=slots.tally[Fate.OVERFLOW],
-        too_symmetric=slots.tally[Fate.TOO_SYMMETRIC],
-        exhausted=jnp.sum(slots.fate != Fate.GOOD),
+        drawn=jnp.sum(slots.tally[: Outcome.NOT_DRAWN]),
+        impossible=slots.tally[Outcome.IMPOSSIBLE],
+        overflow_atoms=slots.tally[Outcome.OVERFLOW],
+        too_symmetric=slots.tally[Outcome.TOO_SYMMETRIC],
+        exhausted=jnp.sum(slots.outcome != Outcome.GOOD),
     )
 
 
@@ -191,8 +191,9 @@ def sample_crystals(
 ) -> tuple[Sites, DrawCounts]:
     """Samples one crystal of each given space group.
 
-    Slots are filled a chunk at a time, and again where a draw fails, until all draws
-    are good. A draw depends only on the key, its slot and its try, not on the chunk.
+    Slots are filled a chunk at a time, and again where a draw fails, until every slot
+    holds a valid crystal or has used up its tries. A draw depends only on the key, its
+    slot and its try, not on the chunk.
 
     Args:
         key: random key.
@@ -203,33 +204,33 @@ def sample_crystals(
         chunk: crystals sampled together.
 
     Returns:
-        Sites with a leading axis B, and what became of the draws.
+        Sites with a leading axis B, and the number of draws by outcome.
     """
     count = group_rows.shape[0]
     chunk = min(chunk, count)
 
     def is_open(slots: _Slots) -> Bool[Array, " B"]:
-        return (slots.fate != Fate.GOOD) & (slots.tries < limits.max_tries)
+        return (slots.outcome != Outcome.GOOD) & (slots.tries < limits.max_tries)
 
     def fill_chunk(slots: _Slots) -> _Slots:
         still_open = is_open(slots)
         chosen = jnp.argsort(~still_open)[:chunk]  # open ones first
         active = still_open[chosen]
-        fresh, fate = _draw_batch(
+        fresh, outcome = _draw_batch(
             key, prior, chosen, slots.tries[chosen], group_rows[chosen], limits
         )
-        # slots that need no draw are written nowhere
+        # draws for slots that are full already are dropped
         target = jnp.where(active, chosen, count)
-        counted = jnp.where(active, fate, Fate.NOT_DRAWN)
+        counted = jnp.where(active, outcome, Outcome.NOT_DRAWN)
         return _Slots(
             sites=jax.tree.map(
                 lambda old, new: old.at[target].set(new, mode="drop"),
                 slots.sites,
                 fresh,
             ),
-            fate=slots.fate.at[target].set(fate, mode="drop"),
+            outcome=slots.outcome.at[target].set(outcome, mode="drop"),
             tries=slots.tries.at[target].add(1, mode="drop"),
-            tally=slots.tally + jnp.bincount(counted, length=len(Fate)),
+            tally=slots.tally + jnp.bincount(counted, length=len(Outcome)),
         )
 
     slots = lax.while_loop(
@@ -258,7 +259,7 @@ def sample_crystal(
         limits: of volume, sites, atoms and tries.
 
     Returns:
-        Sites of the crystal, and what became of the draws.
+        Sites of the crystal, and the number of draws by outcome.
 
     Raises:
         InputError: there is no such space group, or it has no statistics.

@@ -44,7 +44,7 @@ class Statistics:
             crystals (each counts once per crystal); column 0 is padding.
         site_counts: [K, S] probability that an element occupies n sites, column n - 1.
         wyckoff: [K, 27] share of each letter among the sites; column 0 is "a".
-        group_ranges: [K, 2] the group's volumes are those from the first number to the
+        group_ranges: [K, 2] the group's volumes are those from the first index to the
             second, exclusive.
         atomic_volumes: [V] sum of atomic volumes in the conventional cell, angstrom^3.
         packing_factors: [V] volume of the cell divided by that sum.
@@ -95,9 +95,9 @@ def group_row(statistics: Statistics, number: int) -> int:
     if len(rows) == 0:
         nearest = np.sort(numbers[np.argsort(np.abs(numbers - number))[:6]])
         raise InputError(
-            f"space group {number} ({symbol}) has no statistics, for want of known "
-            f"crystals: expected one of the {len(numbers)} groups that have them, of "
-            f"which the nearest are {', '.join(map(str, nearest))}"
+            f"space group {number} ({symbol}) has no statistics, as too few crystals "
+            f"of it are known: expected one of the {len(numbers)} groups that have them, "
+            f"of which the nearest are {', '.join(map(str, nearest))}"
         )
     return int(rows[0])
 
@@ -135,7 +135,7 @@ def select_groups(
 
 
 def row_ranges(space_groups: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Where the crystals of each group are when sorted by lattice system, then group.
+    """Ranges of the crystals of each group, sorted by lattice system, then group.
 
     Args:
         space_groups: [K] numbers, ascending.

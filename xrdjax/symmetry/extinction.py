@@ -6,10 +6,11 @@ groups can be counted in several ways:
 
 - 97 extinction classes: absences and Bravais lattice, which is all that the positions
   of powder lines show (4/m and 4/mmm, or trigonal and hexagonal P, look alike);
-- 101 if trigonal and hexagonal groups count apart, as in the tables of each crystal
-  system;
-- 122 diffraction symbols: absences and Laue class, with -3m1 and -31m apart (as defined
-  in International Tables A, 5th edition, ch. 3.1.3); 120 with the 11 Laue classes.
+- 101 if trigonal and hexagonal groups are counted separately, as in the tables of each
+  crystal system;
+- 122 diffraction symbols: absences and Laue class, with -3m1 and -31m distinguished (as
+  defined in International Tables A, 5th edition, ch. 3.1.3); 120 with the 11 Laue
+  classes.
 """
 
 import functools
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xrdjax.symmetry.absences import group_absences, telling_reflections
+from xrdjax.symmetry.absences import distinguishing_reflections, group_absences
 from xrdjax.symmetry.extinction_symbols import extinction_symbol
 from xrdjax.symmetry.space_groups import SPACE_GROUPS, SpaceGroup, space_group
 
@@ -35,22 +36,22 @@ _FAMILY_LETTERS = {
 
 @dataclass(frozen=True)
 class Classification:
-    """Classes of one space group that say less than the group itself.
+    """Coarser classes that a space group belongs to.
 
     Attributes:
         number: of the space group.
         chiral_pair: number of the first group of its enantiomorphic pair, or its own:
             the two groups of a pair have the same powder patterns.
         extinction_class: number of the first space group of the same Bravais lattice
-            and systematic absences, in whatever setting.
+            and systematic absences, in any setting.
         extinction_symbol: of that class, such as "P n - a", as in the reference
             setting of its group of highest symmetry.
         diffraction_symbol: Laue class and extinction symbol, such as "m-3 P 21 - -",
             with the Laue class -3m as -3m1 or -31m in primitive groups, and screw axes
-            as the groups of that Laue class have them.
-        crystal_family: "hexagonal" holds the trigonal system, too.
+            as in the groups of that Laue class.
+        crystal_family: "hexagonal" includes the trigonal system.
         bravais_lattice: one of 14, such as "oP", "mS" or "hR".
-        centring: P, C, F, I or R; C also for groups in whose setting it is A.
+        centring: P, C, F, I or R; C also where the reference setting is A-centred.
         laue_class: one of 11, such as "-3m".
         crystal_system: one of 7.
         arithmetic_class: one of 73, such as "-42mP".
@@ -82,13 +83,13 @@ def _bravais_lattice(group: SpaceGroup) -> str:
 def _absences_key(group: SpaceGroup) -> Hashable:
     """Equal for groups of the same Bravais lattice and systematic absences.
 
-    Axes of an orthorhombic crystal may be called by any of their permutations. All
-    other reference settings of a family are chosen alike.
+    The axes of an orthorhombic crystal can be labelled in any order; in every other
+    family, the reference settings of all groups follow one convention.
     """
     axes = list(itertools.permutations(range(3)))
     if group.crystal_system != "orthorhombic":
         axes = axes[:1]
-    miller = telling_reflections()
+    miller = distinguishing_reflections()
     absent = (group_absences(group, miller[:, list(order)]) for order in axes)
     return _family(group), min(which.tobytes() for which in absent)
 
@@ -115,7 +116,7 @@ def _arithmetic_classes() -> dict[Hashable, str]:
 
 
 def _oriented_laue_class(group: SpaceGroup) -> str:
-    """The Laue class, with its orientation towards the lattice: -3m1 or -31m."""
+    """The Laue class, with its orientation relative to the lattice: -3m1 or -31m."""
     if group.laue_class != "-3m" or group.centring != "P":
         return group.laue_class
     both = np.concatenate([group.rotations, -group.rotations])

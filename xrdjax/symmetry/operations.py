@@ -19,7 +19,7 @@ class Operations:
     """All operations of one setting, modulo lattice translations; x' = W x + w.
 
     Attributes:
-        rotations: [G, 3, 3] int8 W; the centring translations are among them.
+        rotations: [G, 3, 3] int8 W, centring translations included.
         translations: [G, 3] float64 w in [0, 1).
         triplets: the same operations as text, in the same order.
     """
@@ -30,7 +30,7 @@ class Operations:
 
     @functools.cached_property
     def is_group(self) -> bool:
-        """True if each has an inverse, and the product of any two is one of them."""
+        """Whether each has an inverse, and the product of any two is one of them."""
         rotations = self.rotations.astype(int)
         translations = np.round(self.translations * gemmi.Op.DEN).astype(int)
         if np.any(np.abs(np.round(np.linalg.det(rotations))) != 1):
@@ -47,7 +47,7 @@ class Operations:
 
     @functools.cached_property
     def space_group(self) -> int | None:
-        """The number that the operations imply; None if they imply none."""
+        """Number of the space group that they form; None if they form none."""
         known = gemmi.find_spacegroup_by_ops(self._group())
         return known.number if known else _number(self.rotations, self.translations)
 
@@ -76,7 +76,7 @@ def _number(rotations: np.ndarray, translations: np.ndarray) -> int | None:
 
 
 def _operations(ops: Sequence[gemmi.Op]) -> Operations:
-    """Operations with translations in [0, 1), each once."""
+    """Distinct operations, with translations in [0, 1)."""
     unique = {op.wrap().triplet(): op for op in ops}
     rotations = np.array([op.rot for op in unique.values()]) // gemmi.Op.DEN
     translations = np.array([op.tran for op in unique.values()]) / gemmi.Op.DEN
@@ -85,7 +85,7 @@ def _operations(ops: Sequence[gemmi.Op]) -> Operations:
 
 @functools.lru_cache(maxsize=4096)
 def parse_operations(triplets: tuple[str, ...]) -> Operations:
-    """Operations from their triplets, each once.
+    """Distinct operations from their triplets.
 
     Raises:
         InputError: a triplet cannot be read.
