@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from xrdjax.instrument.radiation import ANODES
 from xrdjax.measured.pattern import MeasuredPattern, NotReadable, Scan
@@ -16,6 +16,8 @@ _ROCKING = {"omega", "om", "theta", "th", "rocking", "rockingcurve", "omegascan"
 _OTHER_AXES = {"chi", "khi", "psi", "phi", "x", "y", "z", "time", "tube"}
 # Where no spacing of a crystal below 7 angstrom can be seen: 1/angstrom.
 _LAST_Q_OF_REFLECTIVITY, _FIRST_Q_OF_REFLECTIVITY = 0.9, 0.1
+# Ranges of one file that may overlap.
+_MOST_RANGES = 50
 # Steps of peak lists: wide, in degrees, and changing by this share of themselves.
 _WIDE_STEP, _IRREGULAR = 0.1, 0.5
 
@@ -136,31 +138,49 @@ def _averaged(
     Float[np.ndarray, " S"], Float[np.ndarray, " S"], Float[np.ndarray, " S"] | None
 ]:
     """Each angle once: intensities measured twice are averaged."""
-    rising = -scan.x if scan.quantity == "d" else scan.x
-    steps = np.diff(rising)
+    steps = np.diff(-scan.x if scan.quantity == "d" else scan.x)
     if (steps < 0).any():
+        which = _overlapping(scan, steps, notes)
+    else:
+        which = np.cumsum(np.concatenate([[0], steps > 0]))
+    number = np.bincount(which)
+    if len(number) == len(which) and (steps > 0).all():
+        return scan.x, scan.intensity, scan.sigma
+    if len(number) < MIN_POINTS:
+        raise NotReadable(
+            f"has {len(number)} different angles in {len(which)} points, expected at "
+            f"least {MIN_POINTS}: check which column is two theta"
+        )
+    if twice := len(which) - len(number):
+        notes.append(f"Angles measured more than once, averaged: {twice}.")
+    x = np.bincount(which, scan.x) / number
+    y = np.bincount(which, scan.intensity) / number
+    sigma = scan.sigma
+    if sigma is not None:
+        sigma = np.sqrt(np.bincount(which, sigma**2)) / number
+    return x, y, sigma
+
+
+def _overlapping(
+    scan: Scan, steps: Float[np.ndarray, " Q"], notes: list[str]
+) -> Int[np.ndarray, " R"]:
+    """Which angle each point belongs to, where ranges overlap: those of one step.
+
+    Raises:
+        NotReadable: the angles go back so often that they are none.
+    """
+    back = int((steps < 0).sum())
+    if back > _MOST_RANGES or scan.quantity == "d":
         at = int((steps < 0).argmax())
         raise NotReadable(
             f"goes from {scan.x[at]:g} to {scan.x[at + 1]:g} at point {at + 2}, "
             "expected increasing values of two theta: sort the points, or give one "
             "scan only"
         )
-    first = np.concatenate([[True], steps > 0])
-    if first.all():
-        return scan.x, scan.intensity, scan.sigma
-    if first.sum() < MIN_POINTS:
-        raise NotReadable(
-            f"has {first.sum()} different angles in {len(first)} points, expected at "
-            f"least {MIN_POINTS}: check which column is two theta"
-        )
-    notes.append(f"Angles measured more than once, averaged: {int((~first).sum())}.")
-    which = np.cumsum(first) - 1
-    number = np.bincount(which)
-    y = np.bincount(which, scan.intensity) / number
-    sigma = scan.sigma
-    if sigma is not None:
-        sigma = np.sqrt(np.bincount(which, sigma**2)) / number
-    return scan.x[first], y, sigma
+    notes.append(f"Two theta goes back, so that ranges overlap; merged: {back + 1}.")
+    step = float(np.median(steps[steps > 0]))
+    bins = np.rint((scan.x - scan.x.min()) / step)
+    return np.unique(bins, return_inverse=True)[1]
 
 
 def _two_theta(
