@@ -13,7 +13,7 @@ from xrdjax.evaluation.measured import Prepared, prepare_pattern, reads_recorded
 from xrdjax.evaluation.predict import classify_patterns
 from xrdjax.evaluation.ranked import SPACE_GROUPS_IN_ALL, Seen
 from xrdjax.evaluation.ranking import Ranking
-from xrdjax.instrument.radiation import parse_wavelength
+from xrdjax.instrument.radiation import ANODES, parse_wavelength
 from xrdjax.measured.checks import pattern_of
 from xrdjax.measured.pattern import MeasuredPattern, NotReadable, Scan
 from xrdjax.measured.reader import read_pattern
@@ -139,6 +139,9 @@ def _wavelength(
         return parse_wavelength(str(given)), "as given"
     if measured.wavelengths:
         return measured.wavelengths[0], measured.origin.get("wavelengths", "file")
+    if measured.anode in ANODES:
+        origin = measured.origin.get("anode", "file")
+        return ANODES[measured.anode].k_alpha1, f"{measured.anode} anode, {origin}"
     return known, _ASSUMED
 
 

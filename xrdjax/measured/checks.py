@@ -16,8 +16,10 @@ _ROCKING = {"omega", "om", "theta", "th", "rocking", "rockingcurve", "omegascan"
 _OTHER_AXES = {"chi", "khi", "psi", "phi", "x", "y", "z", "time", "tube"}
 # Where no spacing of a crystal below 7 angstrom can be seen: 1/angstrom.
 _LAST_Q_OF_REFLECTIVITY, _FIRST_Q_OF_REFLECTIVITY = 0.9, 0.1
-# Ranges of one file that may overlap.
-_MOST_RANGES = 50
+# Steps of q: blocks they are taken over, least change and correlation.
+_Q_BLOCKS, _SHRUNK, _STRAIGHT = 24, 0.9, 0.999
+# How often two theta may turn round in one file, where ranges overlap.
+_MOST_TURNS = 100
 # Steps of peak lists: wide, in degrees, and changing by this share of themselves.
 _WIDE_STEP, _IRREGULAR = 0.1, 0.5
 
@@ -44,6 +46,8 @@ def pattern_of(scan: Scan) -> MeasuredPattern:
         two_theta, y = two_theta[there], y[there]
         sigma = None if sigma is None else sigma[there]
     _refuse_no_pattern(two_theta, y)
+    if scan.quantity == "two_theta":
+        _refuse_steps_of_q(two_theta)
     _refuse_reflectivity(two_theta, wavelengths)
     if (negative := int((y < 0).sum())) > 0:
         notes.append(f"Negative intensities, set to zero: {negative}.")
@@ -169,15 +173,15 @@ def _overlapping(
     Raises:
         NotReadable: the angles go back so often that they are none.
     """
-    back = int((steps < 0).sum())
-    if back > _MOST_RANGES or scan.quantity == "d":
+    turns = int((np.diff(np.sign(steps[steps != 0])) != 0).sum())
+    if turns > _MOST_TURNS or scan.quantity == "d":
         at = int((steps < 0).argmax())
         raise NotReadable(
             f"goes from {scan.x[at]:g} to {scan.x[at + 1]:g} at point {at + 2}, "
             "expected increasing values of two theta: sort the points, or give one "
             "scan only"
         )
-    notes.append(f"Two theta goes back, so that ranges overlap; merged: {back + 1}.")
+    notes.append("Two theta goes back: ranges that overlap were merged.")
     step = float(np.median(steps[steps > 0]))
     bins = np.rint((scan.x - scan.x.min()) / step)
     return np.unique(bins, return_inverse=True)[1]
@@ -241,6 +245,25 @@ def _refuse_no_pattern(
         raise NotReadable(
             f"has irregular steps of {steps.min():.3g} to {steps.max():.3g} degrees, "
             "as a list of peaks has: give the measured pattern itself"
+        )
+
+
+def _refuse_steps_of_q(x: Float[np.ndarray, " R"]) -> None:
+    """Refuses an axis whose steps shrink as those of q do over even two theta.
+
+    q = 4 pi sin(theta) / wavelength, so that dq^2 = a - b q^2 with b > 0.
+    """
+    size = (len(x) - 1) // _Q_BLOCKS
+    at = x[::size][: _Q_BLOCKS + 1]
+    squares = np.diff(at) ** 2
+    middles = ((at[1:] + at[:-1]) / 2) ** 2
+    if squares[-1] > _SHRUNK * squares[0] or np.ptp(middles) == 0:
+        return
+    if np.corrcoef(squares, middles)[0, 1] < -_STRAIGHT:
+        raise NotReadable(
+            f"has steps that shrink from {(at[1] - at[0]) / size:.3g} to "
+            f"{(at[-1] - at[-2]) / size:.3g} as those of q do, expected two theta: put "
+            "a line with the names of the columns, such as 'q_1/nm I', above them"
         )
 
 
