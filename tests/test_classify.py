@@ -23,11 +23,15 @@ def run():
 
 @pytest.fixture
 def measured(run, tmp_path):
-    """A pattern on another grid, with the peak of P n m a on a background."""
+    """A pattern on another grid, with the peak of P n m a on a background.
+
+    Another peak is beyond the points that the network reads.
+    """
     two_theta = np.arange(4.0, 95.0, 0.02)
     place = run.measurement.grid.two_theta_deg[row_of(62)]
     peak = 900 * np.exp(-0.5 * ((two_theta - place) / 0.1) ** 2)
     path = tmp_path / "mineral.xy"
+    peak += 90 * np.exp(-0.5 * ((two_theta - 60) / 0.1) ** 2)
     np.savetxt(path, np.stack([two_theta, peak + 50], axis=1))
     return path
 

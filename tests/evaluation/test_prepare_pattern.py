@@ -61,6 +61,9 @@ def test_what_shows_no_peak_is_refused(run, intensity):
 def test_one_reflection_with_its_doublet_is_refused(run):
     with pytest.raises(InputError, match="shows one peak only"):
         prepare_pattern(run, ANGLES, peaks(69.1) + 0.5 * peaks(69.3) + 0.01)
+    k_beta = 2 * np.rad2deg(np.arcsin(1.39222 / 1.54056 * np.sin(np.deg2rad(22.3))))
+    with pytest.raises(InputError, match="shows one peak only"):
+        prepare_pattern(run, ANGLES, peaks(44.6) + 0.03 * peaks(k_beta) + 0.01)
 
 
 def test_a_hole_was_not_measured_and_the_unit_does_not_matter(run):

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 
 from xrdjax.errors import InputError
 from xrdjax.evaluation.predict import grid_deg
+from xrdjax.instrument.radiation import ANODES, W_L_ALPHA1
 from xrdjax.measured.resampling import (
     at_wavelength,
     average_onto,
@@ -27,6 +28,11 @@ _MEAN_OF, _LEAST_PEAK, _LEAST_SHARE = 5, 8.0, 0.01
 _WIDEST_PEAK_DEG = 1.3
 # Wider than one reflection with its doublet.
 _APART_DEG = 1.5
+# Steps in which peaks are looked for.
+_STEP_DEG = 0.02
+# Wavelengths of K-beta and tungsten's L-alpha over that of copper's K-alpha1.
+_CU = ANODES["Cu"]
+_OTHER_LINES = _CU.k_beta1 / _CU.k_alpha1, W_L_ALPHA1 / _CU.k_alpha1
 _ROUNDING = 1e-5
 
 
@@ -57,20 +63,53 @@ _background = functools.partial(jax.jit, static_argnames=("step_deg", "opening_d
 
 
 def _require_peaks(
-    pattern: Float[np.ndarray, " T"], mask: Bool[np.ndarray, " T"], step_deg: float
+    angles: Float[np.ndarray, " R"],
+    intensity: Float[np.ndarray, " R"],
+    ends: tuple[float, float],
 ) -> None:
     """Refuses a pattern that does not rise above its background and noise twice.
+
+    One peak, with its K-alpha2 and what is left of K-beta and tungsten's L-alpha, says
+    nothing of a lattice.
+
+    Args:
+        angles: [R] degrees, at Cu K-alpha1.
+        intensity: [R].
+        ends: of the range that a network reads, degrees.
+    """
+    grid = np.linspace(*ends, round((ends[1] - ends[0]) / _STEP_DEG) + 1)
+    heights = _heights(*average_onto(angles, intensity, grid))
+    if not heights.any():
+        raise InputError(
+            "the pattern shows no peak above its background and noise, so that there is "
+            "nothing to tell a space group from: measure it longer, or check its columns"
+        )
+    places, highest = grid[heights > 0], grid[heights.argmax()]
+    for ratio in _OTHER_LINES:
+        sine = ratio * np.sin(np.deg2rad(highest) / 2)
+        ghost = 2 * np.rad2deg(np.arcsin(min(sine, 1.0)))
+        places = places[np.abs(places - ghost) > _APART_DEG / 2]
+    if np.ptp(places) < _APART_DEG:
+        raise InputError(
+            "the pattern shows one peak only, from which no space group can be told: "
+            "measure a powder over a wider range, not a single crystal or one reflection"
+        )
+
+
+def _heights(
+    pattern: Float[np.ndarray, " T"], mask: Bool[np.ndarray, " T"]
+) -> Float[np.ndarray, " T"]:
+    """Heights [T] above background and noise; 0 where there is no peak.
 
     Counts vary by the square root of their number, so that the noise is a multiple of
     the background's root: the median one of neighbours' differences, which peaks hardly
     change. The mean of five points must be eight times its own noise, and 1 % of the
-    maximum above what is wider than 1.3 degrees. One peak, with its K-alpha2, says
-    nothing of a lattice.
+    maximum above what is wider than 1.3 degrees.
     """
     background = _background(
         pattern[None],
         mask.astype(np.float32)[None],
-        step_deg=step_deg,
+        step_deg=_STEP_DEG,
         opening_deg=_WIDEST_PEAK_DEG,
     )
     level = np.asarray(background)[0]
@@ -80,17 +119,8 @@ def _require_peaks(
     noise = _SIGMA_PER_MEDIAN * np.median(steps) / np.sqrt(2 * _MEAN_OF) * root
     net = np.where(mask, pattern - level, 0.0)
     means = np.convolve(net, np.full(_MEAN_OF, 1 / _MEAN_OF), mode="same")
-    places = np.flatnonzero(means > np.maximum(_LEAST_PEAK * noise, _LEAST_SHARE))
-    if not len(places):
-        raise InputError(
-            "the pattern shows no peak above its background and noise, so that there is "
-            "nothing to tell a space group from: measure it longer, or check its columns"
-        )
-    if (places[-1] - places[0]) * step_deg < _APART_DEG:
-        raise InputError(
-            "the pattern shows one peak only, from which no space group can be told: "
-            "measure a powder over a wider range, not a single crystal or one reflection"
-        )
+    there = means > np.maximum(_LEAST_PEAK * noise, _LEAST_SHARE)
+    return np.where(there, means, 0.0)
 
 
 def prepare_pattern(
@@ -124,9 +154,9 @@ def prepare_pattern(
         )
     # without overflow, whatever the unit
     angles, intensity = angles[there], intensity[there] / intensity[there].max()
+    _require_peaks(angles, intensity, (grid[0], grid[-1]))
     if reads_recorded(run):
         pattern, mask = average_onto(angles, intensity, grid)
-        _require_peaks(pattern, mask, grid[1] - grid[0])
         return Prepared(pattern, mask, float(mask.mean()))
     pattern = resample(angles, intensity, grid, subtract_background)
     mask = was_measured(angles, grid)

@@ -26,6 +26,9 @@ _NEGLIGIBLE = 0.005
 # Relative difference of wavelengths that are meant to be the same.
 _SAME_WAVELENGTH = 1e-3
 _ASSUMED = "assumed"
+_UNNAMED = "pattern"
+# Steps wider than the lines of most patterns, degrees.
+_COARSE_DEG = 0.1
 
 
 @functools.cache
@@ -101,14 +104,16 @@ def rank_space_groups(
 
 
 def _named(name: str, message: str) -> str:
-    """A message on a pattern, with the name of the pattern in it."""
+    """A message on a pattern, with the name of its file in it."""
+    if name == _UNNAMED:
+        return message
     return message.replace("the pattern", f"the pattern {name!r}", 1)
 
 
 def _read(pattern: Measurement, scan: int | None) -> tuple[str, MeasuredPattern]:
     """A name for the pattern, and the pattern."""
     if isinstance(pattern, MeasuredPattern):
-        return "pattern", pattern
+        return _UNNAMED, pattern
     if isinstance(pattern, str | os.PathLike):
         return str(pattern), read_pattern(Path(pattern), scan)
     try:
@@ -126,7 +131,7 @@ def _read(pattern: Measurement, scan: int | None) -> tuple[str, MeasuredPattern]
             "degrees and the intensities: a pair of [R], or [R, 2]"
         )
     try:
-        return "pattern", pattern_of(Scan(columns[0], columns[1], about="arrays"))
+        return _UNNAMED, pattern_of(Scan(columns[0], columns[1], about="arrays"))
     except NotReadable as error:
         raise InputError(f"the pattern {error}") from error
 
@@ -179,6 +184,12 @@ def _notes(
         notes.append(
             f"The file states {stated[0]:g} angstrom; {wavelength:g} angstrom is taken, "
             "as given."
+        )
+    step = float(np.median(np.diff(measured.two_theta_deg)))
+    if step > _COARSE_DEG:
+        notes.append(
+            f"Steps of {step:.2g} degrees are wider than most lines: trust the answer "
+            "less."
         )
     if (missing := 1 - prepared.share) > _NEGLIGIBLE:
         share = f"{100 * missing:.0f} % of the range was not measured"
