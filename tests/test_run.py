@@ -196,7 +196,7 @@ def test_a_network_is_found_in_a_work_directory_and_in_a_folder_of_weights(
 
 def test_pretrained_weights_classify_a_pattern(folder, tmp_path, monkeypatch, capsys):
     grid = np.linspace(5, 90, 500)
-    pattern = np.exp(-0.5 * ((grid - 40) / 0.3) ** 2)
+    pattern = sum(np.exp(-0.5 * ((grid - place) / 0.3) ** 2) for place in (40, 60))
     np.savetxt(tmp_path / "a.xy", np.stack([grid, pattern], axis=1))
     classify_command.main([f"--workdir={folder}", f"--pattern={tmp_path / 'a.xy'}"])
     assert "network of step 8" in capsys.readouterr().out

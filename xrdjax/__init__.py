@@ -13,6 +13,8 @@ from xrdjax.diffraction.powder import pattern_of_lines, powder_lines, powder_pat
 from xrdjax.errors import InputError
 from xrdjax.evaluation.measured import prepare_pattern
 from xrdjax.evaluation.predict import classify_patterns
+from xrdjax.evaluation.rank import rank_space_groups
+from xrdjax.evaluation.ranking import Ranking
 from xrdjax.instrument.exposure import ExposureRanges
 from xrdjax.instrument.grid import TwoThetaGrid
 from xrdjax.instrument.instrument import Instrument, InstrumentRanges, make_instrument
@@ -42,6 +44,7 @@ __all__ = [
     "MeasuredPattern",
     "Measurement",
     "Overflow",
+    "Ranking",
     "Sites",
     "Specimen",
     "SpecimenRanges",
@@ -67,6 +70,7 @@ __all__ = [
     "powder_lines",
     "powder_pattern",
     "prepare_pattern",
+    "rank_space_groups",
     "read_crystals",
     "read_pattern",
     "resample",

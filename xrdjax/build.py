@@ -3,13 +3,12 @@
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
-import optax
 from flax import linen as nn
 
 from xrdjax.diffraction.reflections import INDEX_LIMIT
@@ -23,7 +22,7 @@ from xrdjax.instrument.specimen import SpecimenRanges
 from xrdjax.known.collection import known_crystals
 from xrdjax.known.selection import Selection, select_crystals, split_of
 from xrdjax.known.variations import Variation
-from xrdjax.models import layers, optimizer, park_cnn, resnet
+from xrdjax.models import layers, park_cnn, resnet
 from xrdjax.models.network_input import NetworkInput
 from xrdjax.patterns.batch import Source
 from xrdjax.patterns.known import KnownSource, crystal_table, make_known_source
@@ -31,6 +30,9 @@ from xrdjax.patterns.mixed import MixedSource
 from xrdjax.patterns.synthetic import SyntheticSource, make_synthetic_source
 from xrdjax.prior.prior import Limits
 from xrdjax.prior.tables import Statistics
+
+if TYPE_CHECKING:
+    import optax
 
 # Wavelengths of K-alpha2, K-beta1 and tungsten's L-alpha1 over that of Cu K-alpha1;
 # Bearden, Rev. Mod. Phys. 39 (1967) 78.
@@ -162,8 +164,10 @@ def _parts(model: ml_collections.ConfigDict) -> resnet.Parts:
 
 def make_optimizer(
     config: ml_collections.ConfigDict,
-) -> optax.GradientTransformation:
+) -> "optax.GradientTransformation":
     """What turns gradients into updates; those of frozen layers are zero."""
+    from xrdjax.models import optimizer  # optax takes long to import
+
     made = optimizer.make_optimizer(**config.optimizer, steps=config.steps)
     return optimizer.hold(made, frozen_layers(config))
 

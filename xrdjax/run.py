@@ -2,8 +2,8 @@
 
 A folder of weights is like a work directory, with one compressed file in place of the
 checkpoints: `params.npz` (float16) and `config.json`; `statistics.npz` where they are
-not the bundled ones; `origin.json` where the run started from other weights; and for
-people `report.json`, `report.md` and `LICENSE`.
+not the bundled ones; `origin.json` where the run started from other weights;
+`calibration.json` where its answers to measured patterns were counted; and for people `report.json`, `report.md` and `LICENSE`.
 """
 
 import argparse
@@ -24,6 +24,11 @@ from xrdjax.build import (
     make_model,
     measurement_of,
     network_input_of,
+)
+from xrdjax.checkpoints.calibration import (
+    Calibration,
+    read_calibration,
+    write_calibration,
 )
 from xrdjax.checkpoints.reader import CHOICES, restore
 from xrdjax.config import read_config, write_config
@@ -65,6 +70,8 @@ class Run:
         evaluation: how it is evaluated.
         network_input: from patterns to what the network is given.
         origin: which weights it started from; None for random ones.
+        calibration: how far its answers to measured patterns can be trusted; None if
+            that was never counted.
     """
 
     config: ml_collections.ConfigDict
@@ -78,6 +85,7 @@ class Run:
     evaluation: EvaluationSettings
     network_input: NetworkInput
     origin: dict[str, Any] | None = None
+    calibration: Calibration | None = None
 
 
 def make_run(
@@ -166,7 +174,12 @@ def load_run(workdir: str | Path, checkpoint: str = "newest") -> Run:
             f"checkpoint_every, {run.config.checkpoint_every} steps, are done"
         )
     step, restored = found
-    return dataclasses.replace(run, params=restored["params"], step=step)
+    return dataclasses.replace(
+        run,
+        params=restored["params"],
+        step=step,
+        calibration=read_calibration(workdir, step),
+    )
 
 
 def load_pretrained(folder: str | Path = PRETRAINED) -> Run:
@@ -195,7 +208,9 @@ def load_pretrained(folder: str | Path = PRETRAINED) -> Run:
             f"the weights {str(path)!r} name other space groups than the statistics "
             "beside them: export them again"
         )
-    return dataclasses.replace(run, params=params, step=int(others["step"]))
+    step = int(others["step"])
+    calibration = read_calibration(folder, step)
+    return dataclasses.replace(run, params=params, step=step, calibration=calibration)
 
 
 def load_measured() -> Run:
@@ -248,6 +263,7 @@ def save_weights(run: Run, folder: str | Path) -> None:
     config.update({name: "" for name in _PLACES})
     write_config(folder, config)
     write_origin(folder, run.origin)
+    write_calibration(folder, run.calibration)
     if _are_bundled(run.statistics):
         (folder / STATISTICS).unlink(missing_ok=True)
     else:

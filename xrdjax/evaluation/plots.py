@@ -27,7 +27,7 @@ SYSTEM_COLOURS = dict(
     )
 )
 _DPI = 160
-_TWO_THETA = r"$2\theta$ / degrees"
+TWO_THETA = r"$2\theta$ / degrees"
 
 
 def symbol(number: int) -> str:
@@ -86,7 +86,7 @@ def plot_examples(
         axes.plot(grid_deg, base + np.sqrt(pattern), color=colour, linewidth=0.7)
         _name_curve(axes, name, grid_deg[-1], base + 1.05, colour)
     axes.set(
-        xlabel=_TWO_THETA,
+        xlabel=TWO_THETA,
         ylabel=r"$\sqrt{I/I_\mathrm{max}}$, shifted",
         xlim=(grid_deg[0], grid_deg[-1]),
         ylim=(-0.05, 1.35 * len(rows) + 0.02),
@@ -137,7 +137,7 @@ def plot_pattern(
         )
     axes.set_title(title, parse_math=False)
     axes.set(
-        xlabel=_TWO_THETA,
+        xlabel=TWO_THETA,
         ylabel=r"$I/I_\mathrm{max}$",
         xlim=(two_theta_deg[0], two_theta_deg[-1]),
         ylim=(-0.08, 1.1),

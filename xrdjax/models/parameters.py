@@ -37,9 +37,7 @@ def init_params(
         model: the network.
         shape: of the input of one pattern, such as its number of points T.
     """
-    shapes = jax.eval_shape(
-        model.init, key, jnp.zeros((1, *np.atleast_1d(shape).tolist()))
-    )["params"]
+    shapes = parameter_shapes(model, shape)
     sizes = [x.size for x in jax.tree.leaves(shapes) if x.ndim > 1]
     normal = jax.random.truncated_normal(key, -2, 2, (sum(sizes),)) / _TRUNCATED_STD
     kernels = iter(jnp.split(normal, list(accumulate(sizes))[:-1]))
@@ -59,7 +57,9 @@ def parameter_count(params: dict[str, Any]) -> int:
 
 def parameter_shapes(model: nn.Module, shape: tuple[int, ...] | int) -> dict[str, Any]:
     """Shapes and types of the parameters of a model, without computing them."""
-    return jax.eval_shape(lambda key: init_params(key, model, shape), jax.random.key(0))
+    inputs = jax.ShapeDtypeStruct((1, *np.atleast_1d(shape).tolist()), np.float32)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    return jax.eval_shape(model.init, key, inputs)["params"]
 
 
 def write_weights(
@@ -126,7 +126,9 @@ def read_weights(
             f"those of the network that its configuration describes, {counts[1]:,} in "
             f"{len(expected)}: export them again"
         )
+    # converted by NumPy, as JAX would compile a program for each shape
     params = {
-        name: jnp.asarray(stored[name], shape.dtype) for name, shape in flat.items()
+        name: jax.device_put(stored[name].astype(shape.dtype))
+        for name, shape in flat.items()
     }
     return unflatten_dict(params, sep="/"), rest
