@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xrdjax.symmetry.absences import group_absences, telling_reflections
+from xrdjax.symmetry.absences import group_absences, distinguishing_reflections
 from xrdjax.symmetry.extinction_symbols import extinction_symbol
 from xrdjax.symmetry.space_groups import SPACE_GROUPS, SpaceGroup, space_group
 
@@ -95,7 +95,7 @@ def _absences_key(group: SpaceGroup) -> Hashable:
     axes = list(itertools.permutations(range(3)))
     if group.crystal_system != "orthorhombic":
         axes = axes[:1]
-    miller = telling_reflections()
+    miller = distinguishing_reflections()
     absent = (group_absences(group, miller[:, list(order)]) for order in axes)
     return _family(group), min(which.tobytes() for which in absent)
 
