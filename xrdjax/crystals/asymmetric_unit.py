@@ -28,7 +28,7 @@ EDGES = (0.7, 10_000.0)
 LONGEST_EDGE = 2.0  # at least this
 
 # A larger B scatters nothing, square angstrom.
-_LARGEST_B = 10_000.0
+LARGEST_B = 10_000.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -175,10 +175,10 @@ def _check_sites(sites: Sites) -> None:
             raise InputError(
                 f"site {label} has occupancy {occupancy:g}, expected 0 to 1"
             )
-        if not 0 <= b <= _LARGEST_B:
+        if not 0 <= b <= LARGEST_B:
             raise InputError(
                 f"site {label} has a displacement parameter B of {b:g} square angstrom, "
-                f"expected 0 to {_LARGEST_B:g}"
+                f"expected 0 to {LARGEST_B:g}"
             )
 
 

@@ -70,10 +70,11 @@ class _Attempt:
         return self.error or self.faults[0].text
 
     @property
-    def rank(self) -> tuple[bool, bool, int]:
-        """The smaller, the better."""
+    def rank(self) -> tuple[bool, bool, int, int]:
+        """The smaller, the better: what is stated weighs more than what is likely."""
         serious = any(fault.is_serious for fault in self.faults)
-        return self.structure is None, serious, len(self.faults)
+        stated = sum(fault.is_stated for fault in self.faults)
+        return self.structure is None, serious, stated, len(self.faults)
 
 
 def _lattice_and_angles(

@@ -71,10 +71,12 @@ class Fault:
     Attributes:
         text: one sentence.
         is_serious: whether the reading alone cannot be right.
+        is_stated: whether the file states otherwise; else it is only unlikely.
     """
 
     text: str
     is_serious: bool = False
+    is_stated: bool = True
 
 
 def _positive(text: str) -> float | None:
@@ -132,12 +134,16 @@ def _cell(structure: Structure) -> _Cell:
 
 
 def _scale(contents: dict[int, float], counts: dict[int, float]) -> float:
-    """Formula units: the median over the formula's atoms that are there, H apart."""
-    numbers = [z for z in counts if z in contents and z != _H] or [
-        z for z in counts if z in contents
-    ]
-    if not numbers:
+    """Formula units: the median over the formula's atoms that are there.
+
+    Hydrogen, and then oxygen, are left out where there are others: those of water are
+    often not located.
+    """
+    present = [z for z in counts if z in contents]
+    if not present:
         return 0.0
+    without = [[z for z in present if z not in apart] for apart in ((_H, _O), (_H,))]
+    numbers = without[0] or without[1] or present
     ratios = np.array([contents[z] / counts[z] for z in numbers])
     weights = np.array([counts[z] for z in numbers])
     order = np.argsort(ratios)
@@ -252,7 +258,8 @@ def contact_fault(structure: Structure) -> Fault | None:
     if contact >= _CLOSEST:
         return None
     return Fault(
-        f"two atoms are {contact:.2f} times the sum of their covalent radii apart"
+        f"two atoms are {contact:.2f} times the sum of their covalent radii apart",
+        is_stated=False,
     )
 
 
