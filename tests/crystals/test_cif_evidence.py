@@ -56,6 +56,8 @@ def test_smaller_contradictions_are_notes():
     assert note == "the cell holds 2 formula units 'O2 Sn', but " + (
         "_cell_formula_units_Z states 4"
     )
+    _, (note,), _ = _read(SN + OXYGEN, "_cell_volume 71.2")
+    assert "_cell_volume states 71.2" in note
     _, (note,), _ = _read(SN + OXYGEN, "_exptl_crystal_density_diffrn 5.2")
     assert "density comes to 8.0" in note
     _, notes, _ = _read(SN + OXYGEN, "_exptl_crystal_density_diffrn 8010")  # kg/m^3

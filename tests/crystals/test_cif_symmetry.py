@@ -80,6 +80,19 @@ def test_the_origin_is_the_one_that_fits_what_the_file_states(number):
         assert (structure.space_group, atoms) == (number, sum(counts))
 
 
+def test_an_origin_that_is_named_and_does_not_fit_is_not_taken():
+    rows = [("Si1", 0, 0, 0, 8)]
+    cell = (5.43, 5.43, 5.43, *RIGHT)
+    for symmetry in (
+        f"{SYMBOL} 'F d -3 m :2'",
+        "_space_group_name_Hall '-F 4vw 2vw 3'",
+    ):
+        _, atoms, notes = read(
+            cif(cell, symmetry, rows, "", ("symmetry_multiplicity",))
+        )
+        assert atoms == 8 and "the file states 8" in notes
+
+
 def test_without_evidence_the_origin_is_at_the_inversion():
     cell = (3.57, 3.57, 3.57, *RIGHT)
     place = [("C1", 0.125, 0.125, 0.125)]

@@ -1,5 +1,7 @@
 """Files that break the grammar are read all the same, and what was passed over is said."""
 
+import random
+
 import pytest
 from laws import for_each
 
@@ -91,3 +93,36 @@ def test_a_file_without_its_first_line_is_read():
 def test_what_the_crystal_needs_is_refused_with_the_text_of_its_line(old, new, message):
     (failure,) = read_text(GOOD.replace(old, new), "typed.cif").failures
     assert "not a readable CIF" in failure.reason and message in failure.reason
+
+
+def test_mutated_files_give_a_crystal_or_a_sentence():
+    random.seed(0)
+    junk = [
+        b"1e300",
+        b"'",
+        b'"',
+        b";\n",
+        b"loop_\n",
+        b"\x96",
+        b"\0",
+        b"?",
+        b"-",
+        b"9" * 50,
+    ]
+    for _ in range(300):
+        content = bytearray(GOOD.encode())
+        for _ in range(random.choice([1, 2, 5])):
+            i = random.randrange(len(content))
+            match random.randrange(4):
+                case 0:
+                    content[i:i] = random.choice(junk)
+                case 1:
+                    del content[i : i + random.choice([1, 3, 20])]
+                case 2:
+                    content[i] = random.randrange(256)
+                case 3:
+                    lines = content.split(b"\n")
+                    lines.pop(random.randrange(len(lines)))
+                    content = bytearray(b"\n".join(lines) + b"\n")
+        reading = read_text(bytes(content), "mutated.cif")
+        assert reading.structures or reading.failures[0].reason

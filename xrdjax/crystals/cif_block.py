@@ -12,6 +12,7 @@ that agrees with what the file states of its atoms; see `cif_evidence`.
 from dataclasses import dataclass, field
 
 import numpy as np
+from gemmi import cif
 
 from xrdjax.crystals.asymmetric_unit import Sites, checked_sites, lattice_from_cell
 from xrdjax.crystals.cif_columns import Columns, first_value, has_atoms, number_from
@@ -28,6 +29,9 @@ from xrdjax.crystals.cif_symmetry import Settings, possible_settings
 from xrdjax.crystals.crystal import Structure
 from xrdjax.errors import InputError
 from xrdjax.symmetry.settings import Setting
+
+# Relative deviation of a stated volume that rounding explains.
+_VOLUME = 0.02
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,16 @@ def _note_of_choice(chosen: _Attempt, attempts: list[_Attempt]) -> str:
     )
 
 
+def _note_of_volume(columns: Columns, volume: float) -> str:
+    stated = cif.as_number(first_value(columns, ("_cell_volume",)) or "?")
+    if not stated > 0 or abs(volume / stated - 1) < _VOLUME:
+        return ""
+    return (
+        f"the edges and angles give a cell of {volume:.5g} cubic angstrom, but "
+        f"_cell_volume states {stated:.5g}"
+    )
+
+
 def _refuse(attempts: list[_Attempt]) -> None:
     """Raises with the contradiction of each reading that was tried."""
     if len(attempts) == 1 or len({a.complaint for a in attempts}) == 1:
@@ -209,5 +223,6 @@ def read_block(columns: Columns, name: str) -> BlockReading:
         _refuse(attempts)
     assert chosen.structure is not None
     notes = [*loop.notes, settings.note, _note_of_choice(chosen, attempts)]
+    notes += [_note_of_volume(columns, chosen.structure.volume)]
     notes += loop.doubts + [fault.text for fault in chosen.faults]
     return BlockReading(chosen.structure, tuple(note for note in notes if note))

@@ -14,6 +14,8 @@ COORDINATES = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 
 def _value(raw: str) -> str:
     """Text of a value; "" for ? and ., which are the same but for coordinates."""
+    if raw[:1] in ("'", '"') and (len(raw) < 2 or raw[-1] != raw[0]):
+        return raw[1:].strip()  # not closed
     return cif.as_string(raw).strip()
 
 

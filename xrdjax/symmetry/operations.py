@@ -58,7 +58,16 @@ class Operations:
         return known.number if known else _number(self.rotations, self.translations)
 
     def combined(self, centrings: "Operations") -> "Operations":
-        """Each operation after each of others, which are translations as a rule."""
+        """Each operation before each of others, which are translations as a rule.
+
+        Raises:
+            InputError: one maps space onto a plane.
+        """
+        for each in (self, centrings):
+            flat = np.round(np.linalg.det(each.rotations.astype(int))) == 0
+            if np.any(flat):
+                shown = each.triplets[int(np.argmax(flat))]
+                raise InputError(f"{shown!r} is no symmetry operation")
         return unique_operations(
             [
                 gemmi.Op(centring) * gemmi.Op(triplet)

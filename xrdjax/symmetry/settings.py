@@ -131,18 +131,16 @@ def _monoclinic(symbol: str, number: int, axis: str) -> list[gemmi.SpaceGroup]:
     return of_symbol or of_number
 
 
-def _open_choices(
-    group: gemmi.SpaceGroup, name: str, angles: Angles
-) -> list[gemmi.SpaceGroup]:
+def _open_choices(group: gemmi.SpaceGroup, angles: Angles) -> list[gemmi.SpaceGroup]:
     """The group itself and the other settings that its name may mean."""
     if group.crystal_system_str() == "monoclinic":
         axis = _unique_axis(angles)
         if axis and axis != group.monoclinic_unique_axis():
             others = _monoclinic(_symbol(group), group.number, axis)
             return others or [group]
-    if group.ext == "2" and ":" not in name:
-        first = gemmi.find_spacegroup_by_name(group.hm, prefer="1")
-        return [group, first]
+    if group.ext in ("1", "2"):  # even the one that is named may be wrong
+        other = _find(f"{group.hm}:{'21'[int(group.ext) - 1]}", angles)
+        return [group] if other is None else [group, other]
     if group.ext in ("H", "R"):
         axes = _rhombohedral_axes(angles) or group.ext
         return [_find(f"{group.hm}:{axes}", angles) or group]
@@ -155,7 +153,7 @@ def _from_name(name: str, angles: Angles) -> list[gemmi.SpaceGroup]:
         return []
     group = _known(name, angles)
     if group is not None:
-        return _open_choices(group, name, angles)
+        return _open_choices(group, angles)
     symbol = name.replace(" ", "")
     axes = _unique_axis(angles) or "ca"
     return [g for axis in axes for g in _monoclinic(symbol, 0, axis)]
@@ -180,6 +178,13 @@ def _number_of(text: str, name: str) -> int:
 
 def _setting(group: gemmi.SpaceGroup) -> Setting:
     return Setting(group.xhm(), unique_operations(list(group.operations())))
+
+
+def _of_hall(settings: list[Setting], angles: Angles) -> list[gemmi.SpaceGroup]:
+    """Settings of the group of a Hall symbol, where there is one."""
+    if not settings:
+        return []
+    return _from_number(settings[0].operations.space_group or 0, angles)
 
 
 def named_settings(
@@ -208,12 +213,13 @@ def named_settings(
             settings.append(Setting(hall, unique_operations(ops)))
         except (RuntimeError, ValueError):
             pass
-    groups = _from_name(hermann_mauguin, angles)
+    groups = _from_name(hermann_mauguin, angles) or _of_hall(settings, angles)
     # "P 42/m m c (a,b+1/2,c)" moves the origin, which the number does not
     value = _number_of(number, hermann_mauguin)
     if hermann_mauguin.count(",") != 2 and value not in {g.number for g in groups}:
         groups += _from_number(value, angles)
-    given = {s.operations.space_group for s in settings}
-    if settings:  # a Hall symbol leaves nothing open
-        groups = [g for g in groups if g.number not in given]
-    return settings + [_setting(group) for group in groups]
+    named = [_setting(group) for group in groups]
+    if settings:
+        given = set(settings[0].operations.triplets)
+        named = [s for s in named if set(s.operations.triplets) != given]
+    return settings + named
