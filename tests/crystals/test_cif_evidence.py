@@ -47,6 +47,7 @@ def test_a_file_that_agrees_with_itself_has_no_notes():
 def test_a_file_that_is_cut_off_at_a_row_or_in_it_is_refused():
     assert "make up Sn, but _chemical_formula_sum states 'O2 Sn'" in _refusal(SN)
     assert "'O1 O2- 0.307', has not the 5 values" in _refusal(SN + "O1 O2- 0.307\n")
+    assert "make up O2Sn, but" in _refusal(SN + OXYGEN, TIN.replace("Sn", "Si"))
     four = "_chemical_formula_sum 'O4 Sn'\n_cell_formula_units_Z 2"
     assert "make up O2Sn, but" in _refusal(SN + OXYGEN, four)
 

@@ -202,6 +202,25 @@ def test_old_synonyms_of_a_group_are_understood(old, new, cell):
     assert len(structure.rotations) == len(list(expected.operations()))
 
 
+def test_a_number_alone_may_mean_another_setting_of_its_group():
+    # chrysoberyl-like olivine in P b n m, of which only the number is given
+    sites = [
+        ("Co1", 0, 0, 0),
+        ("Co2", 0.9915, 0.2774, 0.25),
+        ("Ge", 0.4262, 0.094, 0.25),
+        ("O1", 0.7657, 0.0913, 0.25),
+        ("O2", 0.2215, 0.4474, 0.25),
+        ("O3", 0.2777, 0.1628, 0.0331),
+    ]
+    formula = "_chemical_formula_sum 'Co2 Ge O4'\n_cell_formula_units_Z 4"
+    cell = (4.87, 10.36, 6.06, *RIGHT)
+    structure, atoms, notes = read(
+        cif(cell, "_space_group_IT_number 62", sites, formula)
+    )
+    assert (structure.space_group, atoms) == (62, 28)
+    assert "read as P b n m" in notes
+
+
 MAGNETIC = """loop_
 _space_group_symop{0}magn_operation{1}xyz
 x,y,z,+1

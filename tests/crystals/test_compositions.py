@@ -27,6 +27,7 @@ def _shares(type_symbol: str, label: str = "M1", formula: str = "") -> dict:
         ("0.8Li + 0.2\u25a1", {"Li": 0.8}),
         ("0.75OH + 0.25F", {"O": 0.75, "F": 0.25}),
         ("Ge0.4Si0.6", {"Ge": 0.4, "Si": 0.6}),
+        ("(Ge0.4,Si0.6)", {"Ge": 0.4, "Si": 0.6}),
     ],
 )
 def test_a_mixed_type_symbol_names_each_element_with_its_amount(type_symbol, shares):

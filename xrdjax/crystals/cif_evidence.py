@@ -174,12 +174,14 @@ def _composition_fault(
     ]
     is_water = short == [_O] and 2 * missing * total <= scale * counts.get(_H, 0.0)
     is_absent = any(z not in contents for z in counts if z != _H)
+    foreign = sum(contents[z] for z in contents if z not in counts and z != _H)
+    is_foreign = foreign > _MISSING * total
     is_much = abs(missing) > _MISSING or off.sum() / total > _DIFFERENT
     # a formula alone may be wrong; the number of its units confirms it
     is_confirmed = claims.units is not None or claims.density is not None
     return Fault(
         _composition_text(cell.structure, claims),
-        bool(is_absent or (is_much and is_confirmed and not is_water)),
+        bool(is_absent or is_foreign or (is_much and is_confirmed and not is_water)),
     )
 
 

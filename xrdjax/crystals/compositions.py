@@ -83,6 +83,7 @@ def formula_counts(formula: str) -> dict[int, float] | None:
 
 def _mixture(text: str) -> tuple[tuple[int, float], ...] | None:
     """Elements and amounts of a mixed symbol; None if the text is none."""
+    text = text.strip("()[] ")
     if _AMOUNTS_FIRST.fullmatch(text):
         terms = [(name, amount) for amount, name in _AMOUNT_FIRST.findall(text)]
     elif _AMOUNTS_LAST.fullmatch(text):

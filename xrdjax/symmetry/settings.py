@@ -17,6 +17,8 @@ Angles = tuple[float, float, float]
 # Angles this close to 90 degrees are right angles.
 _RIGHT = 0.02
 
+_SEVERAL_SETTINGS = ("monoclinic", "orthorhombic")
+
 # A number that follows the symbol: "Fm-3m (225)", "P 21/c, No. 14"; but not "P 2(1)".
 _APPENDED_NUMBER = re.compile(
     r"(?:\s*\((\d{2,3})\)|\s+\((\d)\)|[\s,(]+(?:no\b\.?|#)\s*(\d{1,3})\)?)$",
@@ -160,10 +162,20 @@ def _from_name(name: str, angles: Angles) -> list[gemmi.SpaceGroup]:
 
 
 def _from_number(number: int, angles: Angles) -> list[gemmi.SpaceGroup]:
-    for group in gemmi.spacegroup_table():
-        if group.number == number and group.is_reference_setting():
-            return _from_name(group.hm, angles)
-    return []
+    """The reference setting, and others of the same axes, which a number leaves open."""
+    table = [group for group in gemmi.spacegroup_table() if group.number == number]
+    groups = [
+        choice
+        for group in table
+        if group.is_reference_setting()
+        for choice in _from_name(group.hm, angles)
+    ]
+    if not groups or groups[0].crystal_system_str() not in _SEVERAL_SETTINGS:
+        return groups
+    axis = groups[0].monoclinic_unique_axis()
+    names = {group.xhm() for group in groups}
+    others = [g for g in table if g.monoclinic_unique_axis() == axis]
+    return groups + [group for group in others if group.xhm() not in names]
 
 
 def _number_of(text: str, name: str) -> int:
