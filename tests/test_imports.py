@@ -47,7 +47,7 @@ HOMES = {
     "argparse": {"run", "evaluate", "classify", "simulate", "sample", "statistics"},
     "pymatgen": set(),
     "pyxtal": set(),
-    "scipy": set(),
+    "scipy": {"crystals"},
     "pytest": set(),
     "beartype": set(),
 }

@@ -5,6 +5,8 @@ python -m xrdjax.simulate --crystal=FILE.cif --out=pattern.xy
 
 import argparse
 import dataclasses
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from xrdjax.instrument.instrument import CU_K_ALPHA, Instrument, make_instrument
 from xrdjax.instrument.specimen import make_specimen
 
 _MOST_POINTS = 10_000_000
+_MOST_REMARKS = 10
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,12 +92,24 @@ def _grid(args: argparse.Namespace) -> TwoThetaGrid:
 
 def _read_crystal(crystal: str, block: str | None) -> Structure:
     """The crystal of a file, or of the gallery where no such file exists."""
-    path = Path(crystal)
-    if not path.exists() and path.suffix == "":
+    if re.fullmatch(r"[\w -]{1,60}", crystal) and not Path(crystal).exists():
+        if block is not None:
+            raise InputError(
+                f"--block is {block!r}, but {crystal!r} is a crystal of the gallery, "
+                "which has no blocks: leave the flag out"
+            )
         return gallery(crystal)
-    reading = read_crystals(path)
+    reading = read_crystals(crystal)
     if not reading.structures:
         raise InputError(f"{crystal!r} holds no crystal: {reading.failures[0].reason}")
+    for name, remark in [
+        *((note.name, note.text) for note in reading.notes),
+        *(
+            (failure.name, f"left out, {failure.reason}")
+            for failure in reading.failures
+        ),
+    ][:_MOST_REMARKS]:
+        print(f"note: {name}: {remark}", file=sys.stderr)
     chosen = [s for s in reading.structures if block in (None, *_names(s))]
     if not chosen:
         names = ", ".join(s.name for s in reading.structures)
