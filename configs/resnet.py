@@ -122,6 +122,9 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     model.dropout = False  # only Park's networks have it
     model.dtype = "auto"  # float32, bfloat16, or auto: bfloat16 except on the CPU
 
+    # Weight of the loss of the unit cell, a second output of the network; 0: none.
+    config.lattice_weight = 0.0
+
     config.optimizer = optimizer = ml_collections.ConfigDict()
     optimizer.kind = "adam"  # or muon, which learns more from each pattern
     optimizer.learning_rate = 1e-4  # at the start, after any warm-up
