@@ -84,6 +84,11 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.statistics = ""  # file of `python -m xrdjax.statistics`; empty: bundled
     config.max_volume = 7000.0  # of the conventional cell, cubic angstrom
     config.max_sites = 100  # in the asymmetric unit
+    # Synthetic ones closer to known ones: smallest distance between atoms, in units of
+    # their covalent radii (0: any); candidates for the coordinates of each site, of
+    # which the one farthest from other atoms is taken (1: uniform, as in the paper).
+    config.min_distance = 0.0
+    config.placements = 1
     config.symprec = 0.01  # tolerance of spglib for known crystals, angstrom
 
     config.known = known = ml_collections.ConfigDict()

@@ -336,7 +336,12 @@ def synthetic_source(
     config: ml_collections.ConfigDict, statistics: Statistics
 ) -> SyntheticSource:
     """The source of synthetic crystals that a configuration describes."""
-    limits = Limits(max_volume=config.max_volume, max_sites=config.max_sites)
+    limits = Limits(
+        max_volume=config.max_volume,
+        max_sites=config.max_sites,
+        min_distance=config.min_distance,
+        placements=config.placements,
+    )
     return make_synthetic_source(statistics, measurement_of(config), limits)
 
 

@@ -85,6 +85,8 @@ _LATER: dict[str, Any] = {
     "model.widths": (),
     "model.points": 0,
     "lattice_weight": 0.0,
+    "min_distance": 0.0,
+    "placements": 1,
     "optimizer.decay_steps": 0,
 } | {f"effects.{name}": value for name, value in NO_EFFECTS.items()}
 
@@ -167,6 +169,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "crystallite_size_nm": _RANGE,
     "max_volume": _POSITIVE,
     "max_sites": _whole(1),
+    "min_distance": (lambda value: _number(value) and 0 <= value <= 1.5, "in [0, 1.5]"),
+    "placements": _whole(1),
     "model.kind": _one_of(_KINDS),
     "model.size": _one_of(_MODEL_SIZES),
     "model.width": _whole(1),
