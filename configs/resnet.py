@@ -85,6 +85,11 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.min_crystals = 50  # groups of fewer known ones are left out; 0: none is
     config.max_volume = 7000.0  # of the conventional cell, cubic angstrom
     config.max_sites = 100  # in the asymmetric unit
+    # Synthetic ones closer to known ones: smallest distance between atoms, in units of
+    # their covalent radii (0: any); candidates for the coordinates of each site, of
+    # which the one farthest from other atoms is taken (1: uniform, as in the paper).
+    config.min_distance = 0.0
+    config.placements = 1
     config.symprec = 0.01  # tolerance of spglib for known crystals, angstrom
 
     config.known = known = ml_collections.ConfigDict()
@@ -122,6 +127,9 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     model.widths = ()  # channels of each stage; empty: doubled at every stage
     model.dropout = False  # only Park's networks have dropout
     model.dtype = "auto"  # float32, bfloat16, or auto: bfloat16 except on the CPU
+
+    # Weight of the loss of the unit cell, a second output of the network; 0: none.
+    config.lattice_weight = 0.0
 
     config.optimizer = optimizer = ml_collections.ConfigDict()
     optimizer.kind = "adam"  # or muon, which learns more from each pattern

@@ -11,6 +11,7 @@ from xrdjax.crystals.textbook import gallery, gallery_names
 from xrdjax.diffraction.overflow import Overflow
 from xrdjax.diffraction.powder import pattern_of_lines, powder_lines, powder_pattern
 from xrdjax.errors import InputError
+from xrdjax.evaluation.cells import predict_cells
 from xrdjax.evaluation.measured import prepare_pattern
 from xrdjax.evaluation.predict import classify_patterns
 from xrdjax.evaluation.rank import rank_space_groups
@@ -27,6 +28,7 @@ from xrdjax.measured.resampling import resample
 from xrdjax.patterns.structures import patterns_of_structures
 from xrdjax.patterns.synthetic import make_synthetic_source
 from xrdjax.prior.file import load_statistics
+from xrdjax.prior.placement import smallest_distance
 from xrdjax.prior.prior import Limits, make_prior
 from xrdjax.prior.sampling import sample_crystal, sample_crystals, sample_group_rows
 from xrdjax.prior.sites import Sites, sites_to_crystal, sites_to_structure
@@ -69,6 +71,7 @@ __all__ = [
     "peaks_for",
     "powder_lines",
     "powder_pattern",
+    "predict_cells",
     "prepare_pattern",
     "rank_space_groups",
     "read_crystals",
@@ -79,6 +82,7 @@ __all__ = [
     "sample_group_rows",
     "sites_to_crystal",
     "sites_to_structure",
+    "smallest_distance",
     "structure_from_sites",
     "to_crystal",
     "write_cif",

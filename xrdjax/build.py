@@ -23,6 +23,7 @@ from xrdjax.known.collection import known_crystals
 from xrdjax.known.selection import Selection, select_crystals, split_of
 from xrdjax.known.variations import Variation
 from xrdjax.models import layers, park_cnn, resnet
+from xrdjax.models.cells import LATTICES, CellLoss
 from xrdjax.models.network_input import NetworkInput
 from xrdjax.patterns.batch import Source
 from xrdjax.patterns.known import KnownSource, crystal_table, make_known_source
@@ -128,6 +129,11 @@ def make_model(config: ml_collections.ConfigDict, outputs: int) -> nn.Module:
                 "have no such choice: leave them as in configs/park_cnn.py, or take "
                 "configs/resnet.py"
             )
+        if config.lattice_weight:
+            raise InputError(
+                f"lattice_weight is {config.lattice_weight}, but Park's networks give "
+                "no unit cell: set it to 0, or take configs/resnet.py"
+            )
         return park_cnn.park_cnn(
             model.size,
             outputs,
@@ -148,7 +154,17 @@ def make_model(config: ml_collections.ConfigDict, outputs: int) -> nn.Module:
         groups=model.groups,
         dtype=jnp.dtype(dtype),
         parts=parts,
+        lattices=LATTICES if config.lattice_weight else 0,
     )
+
+
+def cell_loss_of(
+    config: ml_collections.ConfigDict, space_groups: Iterable[int]
+) -> CellLoss | None:
+    """The loss of the unit cell, of classes with these numbers; None if not asked for."""
+    if not config.lattice_weight:
+        return None
+    return CellLoss(float(config.lattice_weight), tuple(space_groups))
 
 
 def _parts(model: ml_collections.ConfigDict) -> resnet.Parts:
@@ -324,7 +340,12 @@ def synthetic_source(
     config: ml_collections.ConfigDict, statistics: Statistics
 ) -> SyntheticSource:
     """The source of synthetic crystals that a configuration describes."""
-    limits = Limits(max_volume=config.max_volume, max_sites=config.max_sites)
+    limits = Limits(
+        max_volume=config.max_volume,
+        max_sites=config.max_sites,
+        min_distance=config.min_distance,
+        placements=config.placements,
+    )
     return make_synthetic_source(statistics, measurement_of(config), limits)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 
+from xrdjax.evaluation.cells import cells_page
 from xrdjax.evaluation.error_tables import LEGEND as ERRORS_LEGEND
 from xrdjax.evaluation.error_tables import why_it_errs
 from xrdjax.evaluation.markdown import percent, table
@@ -182,6 +183,8 @@ def _page_section(section: Mapping) -> list[str]:
         mean = f"{100 * types['top1_mean']:.1f} % over {types['types']} types"
         lines += [f"Top-1 accuracy averaged over structure types: {mean}.", ""]
     lines += why_it_errs(score)
+    if "unit_cells" in score:
+        lines += cells_page(score["unit_cells"])
     systems = score["by_crystal_system"].items()
     groups = [
         (f"{p['space_group']} {space_group(p['space_group']).hermann_mauguin}", p)

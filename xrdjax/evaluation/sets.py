@@ -19,6 +19,7 @@ from xrdjax.evaluation.answers import (
     answer_known,
     answer_synthetic,
 )
+from xrdjax.evaluation.cells import score_cells
 from xrdjax.evaluation.errors import (
     explain_errors,
     positions_ceiling,
@@ -104,12 +105,16 @@ def full_score(
         return None
     given = answers.probabilities, answers.labels, run.space_groups
     frequencies = np.asarray(run.statistics.frequencies)
-    return {
+    result = {
         **score(*given, frequencies, type_keys),
         "by_summed_probabilities": summed_accuracies(*given),
         "ceiling_of_positions": positions_ceiling(*given[1:], frequencies),
         "why_it_errs": explain_errors(*given, line_counts),
     }
+    if answers.cells is None or answers.true_cells is None:
+        return result
+    cells = score_cells(*given, answers.cells, answers.true_cells)
+    return result | {"unit_cells": cells}
 
 
 def _line_counts(run: Run, structures: Sequence[Structure]) -> Int[np.ndarray, " n"]:

@@ -7,6 +7,7 @@ from flax.traverse_util import flatten_dict
 
 from xrdjax.errors import InputError
 from xrdjax.models.parameters import parameter_shapes
+from xrdjax.models.resnet import LATTICE_LAYERS
 
 ALL_BUT_HEAD = "all_but_head"
 
@@ -41,7 +42,8 @@ def frozen_layers(
     """
     layers = sorted(parameter_shapes(model, shape))
     if names == ALL_BUT_HEAD:
-        return frozenset(layers) - head_layers(model, shape)
+        heads = head_layers(model, shape) | frozenset(LATTICE_LAYERS)
+        return frozenset(layers) - heads
     frozen: set[str] = set()
     for name in names.split(","):
         found = fnmatch.filter(layers, name.strip())

@@ -15,10 +15,11 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 from jax import lax
-from jaxtyping import Array, Bool, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from xrdjax.ops.chunks import map_in_chunks
 from xrdjax.prior.draws import sample_sites
+from xrdjax.prior.placement import place_apart
 from xrdjax.prior.prior import DEFAULT_LIMITS, Limits, Prior
 from xrdjax.prior.sites import Sites, atoms_of_sites, site_multiplicities
 from xrdjax.prior.symmetry_check import (
@@ -30,6 +31,8 @@ from xrdjax.prior.tables import group_row
 
 # Crystals whose symmetry is checked together.
 _CHECK_CHUNK = 16
+# Folded into the key of a draw, whose other streams are split off it.
+_CANDIDATES = 2**31
 
 
 class Outcome(enum.IntEnum):
@@ -39,7 +42,8 @@ class Outcome(enum.IntEnum):
     IMPOSSIBLE = 1  # too many sites, too large, no cell, or coincident atoms
     OVERFLOW = 2  # more atoms than max_atoms
     TOO_SYMMETRIC = 3  # invariant under an operation that the group does not have
-    NOT_DRAWN = 4
+    TOO_CLOSE = 4  # two atoms closer than min_distance
+    NOT_DRAWN = 5
 
 
 @struct.dataclass
@@ -53,6 +57,7 @@ class DrawCounts:
         overflow_atoms: [] those with more atoms than max_atoms; repeated.
         too_symmetric: [] those of higher symmetry than intended; repeated.
         exhausted: [] crystals abandoned after max_tries, so that their label is wrong.
+        too_close: [] draws with atoms closer than min_distance; repeated.
     """
 
     drawn: Int[Array, ""]
@@ -60,6 +65,7 @@ class DrawCounts:
     overflow_atoms: Int[Array, ""]
     too_symmetric: Int[Array, ""]
     exhausted: Int[Array, ""]
+    too_close: Int[Array, ""]
 
 
 def sample_group_rows(
@@ -125,6 +131,9 @@ def _draw_batch(
         return sample_sites(slot_key, prior, row, limits)
 
     sites, possible, atoms = jax.vmap(draw)(slots, tries, group_rows)
+    nearest = None
+    if limits.placements > 1 or limits.min_distance > 0:
+        sites, nearest = _place_apart(key, prior, slots, tries, (sites, atoms), limits)
     cosets = jnp.asarray(prior.check.coset_count)[sites.space_group]
     too_symmetric, coincident = map_in_chunks(
         jax.vmap(lambda one: _check_symmetry(one, prior)),
@@ -133,8 +142,33 @@ def _draw_batch(
         _CHECK_CHUNK,
     )
     outcome = jnp.where(too_symmetric, Outcome.TOO_SYMMETRIC, Outcome.GOOD)
+    if nearest is not None:
+        outcome = jnp.where(nearest < limits.min_distance, Outcome.TOO_CLOSE, outcome)
     outcome = jnp.where(atoms <= limits.max_atoms, outcome, Outcome.OVERFLOW)
     return sites, jnp.where(possible & ~coincident, outcome, Outcome.IMPOSSIBLE)
+
+
+def _place_apart(
+    key: Key[Array, ""],
+    prior: Prior,
+    slots: Int[Array, " B"],
+    tries: Int[Array, " B"],
+    drawn: tuple[Sites, Int[Array, " B"]],
+    limits: Limits,
+) -> tuple[Sites, Float[Array, " B"]]:
+    """Draws with atoms farther apart, and the smallest distance in each [B]."""
+    sites, atoms = drawn
+
+    def place(one):
+        sites, slot, attempt = one
+        slot_key = jax.random.fold_in(jax.random.fold_in(key, slot), attempt)
+        candidates = jax.random.fold_in(slot_key, _CANDIDATES)
+        return place_apart(candidates, sites, prior, limits.placements)
+
+    occupied = jnp.sum(sites.elements > 0, axis=1)
+    return map_in_chunks(
+        jax.vmap(place), (sites, slots, tries), occupied * atoms, _CHECK_CHUNK
+    )
 
 
 class _Slots(NamedTuple):
@@ -144,7 +178,7 @@ class _Slots(NamedTuple):
         sites: [B] the last draw of each slot.
         outcome: [B] of that draw.
         tries: [B] draws made for each slot.
-        tally: [5] draws of each outcome; the last column counts unused slots of
+        tally: [6] draws of each outcome; the last column counts unused slots of
             chunks.
     """
 
@@ -178,6 +212,7 @@ def _count_draws(slots: _Slots) -> DrawCounts:
         overflow_atoms=slots.tally[Outcome.OVERFLOW],
         too_symmetric=slots.tally[Outcome.TOO_SYMMETRIC],
         exhausted=jnp.sum(slots.outcome != Outcome.GOOD),
+        too_close=slots.tally[Outcome.TOO_CLOSE],
     )
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xrdjax.symmetry.absences import group_absences, distinguishing_reflections
+from xrdjax.symmetry.absences import distinguishing_reflections, group_absences
 from xrdjax.symmetry.extinction_symbols import extinction_symbol
 from xrdjax.symmetry.space_groups import SPACE_GROUPS, SpaceGroup, space_group
 
