@@ -198,10 +198,11 @@ def _notes(
             if reads_recorded(run)
             else f"{share} and counts as zero: trust the answer less."
         )
-    notes.append(
-        f"The network can name {len(run.space_groups)} of the {SPACE_GROUPS_IN_ALL} "
-        f"space groups{_known(run)}; the right one may be none of them."
-    )
+    if (named := len(run.space_groups)) < SPACE_GROUPS_IN_ALL:
+        notes.append(
+            f"The network can name {named} of the {SPACE_GROUPS_IN_ALL} space "
+            f"groups{_known(run)}; the right one may be none of them."
+        )
     if run.calibration is None:
         notes.append(
             "This network's answers to measured patterns were never counted, so that it "
@@ -214,8 +215,9 @@ def _known(run: Run) -> str:
     """Which share of the known crystals these groups have, where that is stated."""
     counts = run.provenance.get("counts", {})
     try:
-        kept, left_out = counts["crystals kept"], counts["left out"]
-        rare = [n for reason, n in left_out.items() if reason.startswith("group with")]
-        return f", those of {100 * kept / (kept + sum(rare)):.0f} % of known compounds"
+        crystals = counts["crystals of groups"]
+        kept = sum(crystals[str(number)] for number in run.space_groups)
+        share = kept / sum(crystals.values())
+        return f", those of {100 * share:.0f} % of known compounds"
     except (KeyError, TypeError, AttributeError, ZeroDivisionError):
         return ""
