@@ -18,8 +18,7 @@ from experiments.measured_patterns.patterns import MeasuredPatterns, read_patter
 from experiments.measured_patterns.scores import calibrate, scores
 from xrdjax.checkpoints.calibration import write_calibration
 from xrdjax.errors import InputError, exit_on_input_error
-from xrdjax.evaluation.measured import prepare_pattern
-from xrdjax.evaluation.predict import classify_patterns
+from xrdjax.evaluation.measured import classify_measured, prepare_pattern
 from xrdjax.run import (
     Run,
     add_checkpoint_flag,
@@ -35,11 +34,7 @@ def _answers(run: Run, measured: MeasuredPatterns) -> np.ndarray:
         for intensity in measured.intensity
         for there in [np.isfinite(intensity)]
     ]
-    return classify_patterns(
-        run,
-        np.stack([one.pattern for one in prepared]),
-        masks=np.stack([one.mask for one in prepared]),
-    )
+    return classify_measured(run, prepared)
 
 
 def _table(columns: dict[str, dict[str, float]]) -> str:

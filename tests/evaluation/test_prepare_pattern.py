@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from tiny_run import tiny_config
 
+import xrdjax.evaluation.measured
 from xrdjax.errors import InputError
-from xrdjax.evaluation.measured import prepare_pattern, reads_recorded
+from xrdjax.evaluation.measured import (
+    classify_measured,
+    prepare_pattern,
+    reads_recorded,
+)
 from xrdjax.prior.file import BUNDLED, load_statistics, read_provenance
 from xrdjax.run import make_run
 
@@ -19,6 +24,27 @@ def run():
         points=4251, **{"model.channels": "measured", "model.points": 512}
     )
     return make_run(config, load_statistics(), read_provenance(BUNDLED))
+
+
+def test_an_answer_is_the_mean_over_small_errors_of_the_zero(run, monkeypatch):
+    def answer(run, patterns, batch_size, masks):
+        assert np.all(patterns[~masks] == 0)
+        return patterns
+
+    monkeypatch.setattr(xrdjax.evaluation.measured, "classify_patterns", answer)
+    grid = run.measurement.grid.two_theta_deg
+    both = [
+        prepare_pattern(run, ANGLES, peaks(place, place + 20) + 0.01)
+        for place in (30.0, 41.0)
+    ]
+    for one, mean in zip(both, classify_measured(run, both), strict=True):
+        assert mean.sum() == pytest.approx(one.pattern.sum(), rel=1e-3)
+        centroids = [values @ grid / values.sum() for values in (one.pattern, mean)]
+        assert centroids[0] == pytest.approx(centroids[1], abs=0.02)
+        spreads = [
+            (values * (np.abs(grid - 40) < 15)).max() for values in (one.pattern, mean)
+        ]
+        assert spreads[1] < spreads[0]
 
 
 def peaks(*places, width=0.1):

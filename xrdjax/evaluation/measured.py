@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from xrdjax.errors import InputError
-from xrdjax.evaluation.predict import grid_deg
+from xrdjax.evaluation.predict import classify_patterns, grid_deg
 from xrdjax.instrument.radiation import ANODES, W_L_ALPHA1
 from xrdjax.measured.resampling import (
     at_wavelength,
@@ -34,6 +35,8 @@ _STEP_DEG = 0.02
 _CU = ANODES["Cu"]
 _OTHER_LINES = _CU.k_beta1 / _CU.k_alpha1, W_L_ALPHA1 / _CU.k_alpha1
 _ROUNDING = 1e-5
+# Errors of the diffractometer's zero that an answer is the mean over.
+_ZEROS_DEG = (-0.08, -0.04, 0.0, 0.04, 0.08)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +57,43 @@ class Prepared:
 def reads_recorded(run: Run) -> bool:
     """Whether a network was trained on patterns with background, noise and a window."""
     return run.network_input.cells is not None
+
+
+def classify_measured(
+    run: Run, prepared: Sequence[Prepared], batch_size: int = 128
+) -> Float[np.ndarray, "n K"]:
+    """Probability of each space group of a run, for each measured pattern.
+
+    The zero of a diffractometer is not known better than to some hundredths of a degree:
+    the answer of a network for recorded patterns is the mean of those to the pattern
+    shifted by as much.
+
+    Args:
+        run: a trained network; columns of the result follow `run.space_groups`.
+        prepared: from `prepare_pattern`.
+        batch_size: as for `classify_patterns`.
+    """
+    patterns = np.stack([one.pattern for one in prepared])
+    masks = np.stack([one.mask for one in prepared])
+    if not reads_recorded(run):
+        return classify_patterns(run, patterns, batch_size, masks=masks)
+    angles = grid_deg(run)
+    steps = [round(zero / (angles[1] - angles[0])) for zero in _ZEROS_DEG]
+    shifted = [
+        np.concatenate([_shift(values, count) for count in steps])
+        for values in (patterns, masks)
+    ]
+    probabilities = classify_patterns(run, shifted[0], batch_size, masks=shifted[1])
+    return probabilities.reshape(len(steps), len(prepared), -1).mean(axis=0)
+
+
+def _shift(values: Shaped[np.ndarray, "n T"], count: int) -> Shaped[np.ndarray, "n T"]:
+    """Moved by a number of points; zero where nothing moves to."""
+    moved = np.roll(values, count, axis=1)
+    first, last = max(count, 0), moved.shape[1] + min(count, 0)
+    moved[:, :first] = 0
+    moved[:, last:] = 0
+    return moved
 
 
 # One program, where single operations would be compiled one by one.

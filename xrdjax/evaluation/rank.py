@@ -9,8 +9,12 @@ import numpy as np
 
 from xrdjax.checkpoints.calibration import Calibration
 from xrdjax.errors import InputError
-from xrdjax.evaluation.measured import Prepared, prepare_pattern, reads_recorded
-from xrdjax.evaluation.predict import classify_patterns
+from xrdjax.evaluation.measured import (
+    Prepared,
+    classify_measured,
+    prepare_pattern,
+    reads_recorded,
+)
 from xrdjax.evaluation.ranked import SPACE_GROUPS_IN_ALL, Seen
 from xrdjax.evaluation.ranking import Ranking
 from xrdjax.instrument.radiation import ANODES, parse_wavelength
@@ -74,9 +78,7 @@ def rank_space_groups(
         )
     except InputError as error:
         raise InputError(_named(name, str(error))) from error
-    (probabilities,) = classify_patterns(
-        run, prepared.pattern[None], batch_size=1, masks=prepared.mask[None]
-    )
+    (probabilities,) = classify_measured(run, [prepared], batch_size=1)
     order = np.argsort(-probabilities, kind="stable")
     return Ranking(
         name=name,
