@@ -161,18 +161,18 @@ def score(
     """
     baseline = np.broadcast_to(np.asarray(frequencies), probabilities.shape)
     result = {
-        **_top1_and_top5(probabilities, labels),
+        **top1_and_top5(probabilities, labels),
         "top1_enantiomorphs_as_one": _top1_of_pairs(
             probabilities, labels, space_groups
         ),
         **_crystal_systems(probabilities, labels, space_groups),
         "frequency_baseline": {
-            **_top1_and_top5(baseline, labels),
+            **top1_and_top5(baseline, labels),
             "top1_enantiomorphs_as_one": _top1_of_pairs(baseline, labels, space_groups),
         },
         "by_space_group": [
             {"space_group": number}
-            | _top1_and_top5(probabilities[labels == row], labels[labels == row])
+            | top1_and_top5(probabilities[labels == row], labels[labels == row])
             for row, number in enumerate(space_groups.tolist())
             if (labels == row).any()
         ],
@@ -183,9 +183,10 @@ def score(
     return result
 
 
-def _top1_and_top5(
+def top1_and_top5(
     probabilities: Float[np.ndarray, "n K"], labels: Int[np.ndarray, " n"]
 ) -> dict[str, dict]:
+    """Proportions of patterns whose group is the most probable, and among five."""
     return {
         f"top{k}": proportion(top_k_hits(probabilities, labels, k))._asdict()
         for k in (1, 5)
@@ -215,7 +216,7 @@ def _crystal_systems(
     return {
         "crystal_system_of_top1": proportion(predicted == true)._asdict(),
         "by_crystal_system": {
-            name: _top1_and_top5(probabilities[true == row], labels[true == row])
+            name: top1_and_top5(probabilities[true == row], labels[true == row])
             for row, name in enumerate(CRYSTAL_SYSTEMS)
             if (true == row).any()
         },

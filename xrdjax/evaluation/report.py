@@ -182,6 +182,8 @@ def _page_section(section: Mapping) -> list[str]:
         types = score["by_structure_type"]
         mean = f"{100 * types['top1_mean']:.1f} % over {types['types']} types"
         lines += [f"Top-1 accuracy averaged over structure types: {mean}.", ""]
+    if common := score.get("common_groups"):
+        lines += [_of_common_groups(common), ""]
     lines += why_it_errs(score)
     if "unit_cells" in score:
         lines += cells_page(score["unit_cells"])
@@ -192,6 +194,16 @@ def _page_section(section: Mapping) -> list[str]:
     ]
     lines += [_table_of_classes("crystal system", systems), ""]
     return [*lines, _table_of_classes("space group", groups), ""]
+
+
+def _of_common_groups(common: Mapping) -> str:
+    """Accuracy in the groups that are not left out as too rare."""
+    top1, top5 = (percent(common[name], False) for name in _TOP)
+    return (
+        f"In the {common['space_groups']} space groups of at least "
+        f"{common['min_crystals']} known crystals: {top1} % top-1 and {top5} % top-5 of "
+        f"{common['top1']['count']:,} patterns."
+    )
 
 
 def _reasons(failures: Collection[Mapping]) -> list[str]:

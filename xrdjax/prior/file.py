@@ -169,7 +169,7 @@ def load_statistics(
             that many crystals.
     """
     statistics, provenance = _read(path)
-    counts = _crystals_of_groups(statistics, provenance)
+    counts = crystals_of_groups(statistics, provenance)
     enough = np.asarray(statistics.space_groups)[counts >= min_crystals]
     if len(enough) == 0:
         raise InputError(
@@ -181,8 +181,8 @@ def load_statistics(
     )
 
 
-def _crystals_of_groups(statistics: Statistics, provenance: Mapping) -> np.ndarray:
-    """[K] known crystals of each group, without those that it borrowed."""
+def crystals_of_groups(statistics: Statistics, provenance: Mapping) -> np.ndarray:
+    """Number of known crystals of each group [K], without those that it borrowed."""
     own = provenance.get("counts", {}).get("crystals of groups")
     if own is None:
         return np.diff(np.asarray(statistics.group_ranges))[:, 0]
