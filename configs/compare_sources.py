@@ -30,7 +30,7 @@ def get_config() -> ml_collections.ConfigDict:
     # Flags of `python -m xrdjax.statistics` for each split.
     config.statistics = ("--held_out=0.2", "--seed=0", "--min_crystals=50")
 
-    # Name and flags of each network: small ones, each with the optimizer that suits it.
+    # Name and flags of each network: small ones, each with an optimizer that suits it.
     config.models = (
         (
             "resnet10",

@@ -5,16 +5,17 @@
         --config.effects.caglioti_w="(0.0064, 0.0064)" \
         --config.effects.lorentzian_deg="(0.05, 0.05)"
 
-Everything but the start and the length is as in configs/resnet.py:cpu, which describes
-each value. Ranges of `config.effects` describe your instrument. Known crystals of your
-own are trained on with --config.crystals=PATH --config.source=mixed, and other space
-groups are learned with --config.statistics=FILE.
+All but the initial weights and the length is as in configs/resnet.py:cpu, which
+describes each value. Ranges of `config.effects` describe your instrument. Train on
+known crystals of your own with --config.crystals=PATH --config.source=mixed, and on
+other space groups with --config.statistics=FILE.
 
 These 600 steps of 128 patterns (on commit 894765b, 172 seconds of one core of an AMD
-EPYC with compilation and report) bring the bundled network on 1,000 synthetic crystals,
-as that instrument measures them, from 1.6 % to 61.1 %; from random weights, they reach
-42.8 %. With K-alpha2 alone, 300 steps go from 24.1 % to 78.9 %, from random weights to
-41.2 %. experiments/fine_tune.ipynb does the same step by step.
+EPYC with compilation and report) raise the accuracy of the bundled network on 1,000
+synthetic crystals, as that instrument measures them, from 1.6 % to 61.1 %; from random
+weights, they reach 42.8 %. With K-alpha2 alone, 300 steps raise it from 24.1 % to
+78.9 %, and reach 41.2 % from random weights. experiments/fine_tune.ipynb does the same
+step by step.
 """
 
 import runpy

@@ -1,12 +1,12 @@
-"""Space groups of measured patterns: the network learns from simulated measurements.
+"""Space groups of measured patterns, learned from simulated measurements.
 
     python -m xrdjax.main --config=configs/measured.py --config.crystals=PATH \
         --workdir=runs/measured
 
 Everything that a laboratory diffractometer with a copper tube adds is sampled for each
 pattern: emission lines, width and shape of the peaks, their shifts, texture, other
-phases, background, counts, and the range that is measured. No measured pattern is
-trained on. `configs/measured.py:quick` is a short run that shows that it works.
+phases, background, counts, and the measured range. No measured pattern is used in
+training. `configs/measured.py:quick` is a short run that shows that everything works.
 
 31,000 steps (`--config.steps=31000 --config.optimizer.decay_steps=11000`) on one core of
 an AMD EPYC (on commit ff3f960, 88 min of a core that was shared): top-1 44.7 % on 423
@@ -24,7 +24,7 @@ _RESNET = runpy.run_path(str(Path(__file__).with_name("resnet.py")))
 
 
 def get_config(arg: str = "long") -> ml_collections.ConfigDict:
-    """Every setting of a run; configs/resnet.py describes those that are not here.
+    """Every setting of a run; configs/resnet.py describes those not set here.
 
     Args:
         arg: "long", or "quick" for a run of minutes.
@@ -34,13 +34,14 @@ def get_config(arg: str = "long") -> ml_collections.ConfigDict:
             f"configs/measured.py has no variant {arg!r}: choose long or quick"
         )
     config = _RESNET["get_config"]("cpu").unlock()
-    config.points = 4251  # steps of 0.02 degrees, as a diffractometer measures
+    config.points = 4251  # steps of 0.02 degrees, as in usual measurements
     config.spacing = "two_theta"
+    config.min_crystals = 0  # measured patterns may be of any group
     model = config.model
     model.channels = "measured"
     model.points = 2126  # cells of the network's axis
 
-    # nanometres; what is left of the width is the instrument's
+    # nanometres; the rest of the width is the instrument's
     config.crystallite_size_nm = (20.0, 1000.0, "log")
     effects = config.effects
     effects.k_alpha2 = (0.4, 0.55, "even", 0.9)  # of K-alpha1's intensity

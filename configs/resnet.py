@@ -2,7 +2,7 @@
 
     python -m xrdjax.main --config=configs/resnet.py --workdir=runs/resnet10
 
-trains ResNet-10 with the paper's settings, which takes a GPU and days. An argument
+trains ResNet-10 with the paper's settings, which takes days on a GPU. An argument
 chooses the depth (`configs/resnet.py:50`; 10, 18, 34, 50 or 101), or a small network
 that shows within minutes, on two CPU cores, that everything works:
 
@@ -34,7 +34,7 @@ from xrdjax.models.resnet import SIZES
 
 
 def _learn_more_per_second(config: ml_collections.ConfigDict) -> None:
-    """Sets what learns most in the same time on a CPU, in place of what the paper has."""
+    """Replaces settings of the paper by those that learn most per second on a CPU."""
     config.spacing = "log_sin_theta"
     config.model.channels = "sqrt_fourth_root_log"
     config.model.norm = "none"
@@ -58,7 +58,7 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     config.seed = 0  # of parameters, crystals and crystallite sizes
 
-    # Length of the run, and how much is done at once.
+    # Length of the run, and sizes of its steps and calls.
     config.steps = 1_800_000  # updates; the paper's 2,000 epochs of 900
     config.batch_size = 0  # patterns per step on all devices; 0: number of groups
     config.steps_per_call = 100  # steps per call of the compiled program
@@ -75,15 +75,21 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.init = ""
     config.init_checkpoint = "newest"  # of a work directory; or best, by validation
     config.init_optimizer = "fresh"  # or kept, that of the work directory
-    # Layers that stay as they are: names such as "Conv_*,Dense_0"; or all_but_head.
+    # Layers that are not trained: names such as "Conv_*,Dense_0"; or all_but_head.
     config.freeze = ""
 
     # Crystals.
-    # synthetic; crystals: known ones on the statistics' side of the split; or mixed
+    # synthetic; crystals, known ones on the statistics' side of the split; or mixed
     config.source = "synthetic"
     config.statistics = ""  # file of `python -m xrdjax.statistics`; empty: bundled
+    config.min_crystals = 50  # groups of fewer known ones are left out; 0: none is
     config.max_volume = 7000.0  # of the conventional cell, cubic angstrom
     config.max_sites = 100  # in the asymmetric unit
+    # Synthetic ones closer to known ones: smallest distance between atoms, in units of
+    # their covalent radii (0: any); candidates for the coordinates of each site, of
+    # which the one farthest from other atoms is taken (1: uniform, as in the paper).
+    config.min_distance = 0.0
+    config.placements = 1
     config.symprec = 0.01  # tolerance of spglib for known crystals, angstrom
 
     config.known = known = ml_collections.ConfigDict()
@@ -96,12 +102,12 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     config.two_theta_min_deg = 5.0  # first point, degrees
     config.two_theta_max_deg = 90.0  # last point, degrees
     config.points = 8501
-    config.spacing = "two_theta"  # what the points are even in; or log_sin_theta
+    config.spacing = "two_theta"  # scale on which the points are even; or log_sin_theta
     config.crystallite_size_nm = (20.0, 100.0)  # smallest and largest, nanometres
 
-    # Effects of a measurement, each from a range: (low, high), with "log" for an even
-    # logarithm, and the share of patterns that have it. All are absent here;
-    # configs/measured.py has them.
+    # Effects of a measurement, each sampled from a range: (low, high), with "log" for a
+    # uniform logarithm, and the share of patterns that have it. All are absent here;
+    # configs/measured.py sets them.
     config.effects = ml_collections.ConfigDict(NO_EFFECTS)
 
     config.model = model = ml_collections.ConfigDict()
@@ -113,14 +119,17 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     # background removed
     model.channels = "sqrt"
     model.points = (
-        0  # cells, even in log sin(theta), that measured patterns are read in
+        0  # cells, even in log sin(theta), to which measured patterns are averaged
     )
     model.norm = "group"  # or none, with biases instead
     model.stem = "conv"  # or patch: 12 points with stride 4, no pooling
     model.head = "linear"  # or rms_relu, between the last two layers
     model.widths = ()  # channels of each stage; empty: doubled at every stage
-    model.dropout = False  # only Park's networks have it
+    model.dropout = False  # only Park's networks have dropout
     model.dtype = "auto"  # float32, bfloat16, or auto: bfloat16 except on the CPU
+
+    # Weight of the loss of the unit cell, a second output of the network; 0: none.
+    config.lattice_weight = 0.0
 
     config.optimizer = optimizer = ml_collections.ConfigDict()
     optimizer.kind = "adam"  # or muon, which learns more from each pattern
@@ -128,7 +137,7 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
     # halve; cosine, to zero at the last step; or stable_decay, to zero over decay_steps
     optimizer.schedule = "halve"
     optimizer.halve_every_steps = 450_000  # steps; the paper's 500 epochs
-    optimizer.warmup_steps = 0  # steps in which the learning rate rises from zero
+    optimizer.warmup_steps = 0  # steps over which the learning rate rises from zero
     optimizer.decay_steps = 0  # last steps, in which stable_decay falls
     optimizer.b1 = 0.9  # decay of the mean gradient
     optimizer.b2 = 0.999  # decay of the mean squared gradient

@@ -18,7 +18,7 @@ from xrdjax.prior.file import load_statistics
 from xrdjax.run import Run, make_run
 
 POINTS = 200
-STATISTICS = load_statistics()
+STATISTICS = load_statistics(min_crystals=50)
 GROUPS = np.asarray(STATISTICS.space_groups)
 PROVENANCE = {"held_out": 0.5, "seed": 1, "symprec": 0.01}
 

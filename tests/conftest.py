@@ -10,8 +10,20 @@ import pytest
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
-# Types and shapes are checked at run time, but where millions of calls have none of
-# arrays: exact arithmetic of small integer matrices would take twice as long.
+# Most programs run only once or twice, so that compiling them as for users would take
+# most of the suite's time (see compilation.py for the exceptions). The environment also
+# reaches the processes that tests start, and its own flags come last, which gives them
+# precedence. The second flag is only for versions that are known to have it, as XLA
+# aborts on unknown flags.
+_QUICK_COMPILATION = ["--xla_backend_optimization_level=0"]
+if jax.__version_info__[:2] == (0, 10):
+    _QUICK_COMPILATION.append("--xla_cpu_use_fusion_emitters=false")
+os.environ["XLA_FLAGS"] = " ".join(
+    [*_QUICK_COMPILATION, os.environ.get("XLA_FLAGS", "")]
+)
+
+# Types and shapes are checked at run time, except in modules of millions of calls
+# without arrays: exact arithmetic of small integer matrices would take twice as long.
 _ROOT = Path(__file__).parents[1]
 _UNCHECKED = {"__init__", "integer_lattices", "fixed_spaces"}
 jaxtyping.install_import_hook(

@@ -1,4 +1,4 @@
-"""What can be tested of a figure without looking at it."""
+"""Checks of a figure that need nobody to look at it."""
 
 from matplotlib.image import imread
 

@@ -26,12 +26,12 @@ ADAM = {
 
 
 def adam(**changes):
-    """Adam as the paper has it, but faster."""
+    """Adam as in the paper, with a higher learning rate."""
     return make_optimizer(**(ADAM | changes))
 
 
 class Linear(nn.Module):
-    """The least that learns."""
+    """The smallest network that learns."""
 
     outputs: int
 

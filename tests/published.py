@@ -7,7 +7,7 @@ import gemmi
 
 
 def cif_texts(path: Path, every: int = 1) -> dict[str, str]:
-    """Contents of the CIFs of a folder or zip, or of one in so many, by name."""
+    """Contents of the CIFs of a folder or zip, or of every n-th one, by name."""
     if path.is_dir():
         names = sorted(file.name for file in path.glob("*.cif"))[::every]
         return {name: (path / name).read_text(encoding="utf-8") for name in names}
@@ -17,7 +17,7 @@ def cif_texts(path: Path, every: int = 1) -> dict[str, str]:
 
 
 def cif_blocks(texts: dict[str, str]) -> dict[str, gemmi.cif.Block]:
-    """What the files state, as gemmi reads it, by the name that the crystal gets."""
+    """Contents of the files, as read by gemmi, by the name that the crystal gets."""
     blocks = {}
     for name, text in texts.items():
         document = gemmi.cif.read_string(text, 0)

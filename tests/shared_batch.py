@@ -138,7 +138,8 @@ def check_that_known_crystals_have_the_same_patterns():
         for count in (1, 8)
     )
     np.testing.assert_allclose(one.max(axis=1), 1, atol=1e-6)
-    np.testing.assert_allclose(eight, one, atol=1e-6)
+    # programs that fuse otherwise round the place of a line otherwise
+    np.testing.assert_allclose(eight, one, atol=1e-5)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def simulate(structures, sizes_nm):
 
 
 def refused():
-    """What each process says when the first cannot go on."""
+    """The message of each process when the first cannot continue."""
 
     def give_up():
         raise InputError("the disk is full")
@@ -53,7 +53,7 @@ def main(workdir, cpu_devices, address=None, processes=None, process=None):
     rows = np.full((len(devices.share_of_process(1)), 2), 7.0)  # none in the second
     notes["gathered"] = devices.gather_shares(rows, 1)
 
-    # a whole network would compile for long, in each process anew
+    # a real network would take long to compile, in each process
     xrdjax.run.make_model = lambda config, outputs: Linear(outputs)
     config = tiny_config(
         steps=100,

@@ -1,4 +1,4 @@
-"""What the import hook of conftest.py makes of every function of the package."""
+"""The checks that the import hook of conftest.py adds to every function."""
 
 from collections.abc import Callable
 

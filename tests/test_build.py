@@ -1,4 +1,4 @@
-"""What a configuration is turned into, and what its source of patterns may know."""
+"""The objects made from a configuration, and the crystals that training may use."""
 
 import json
 
@@ -48,6 +48,7 @@ def tiny_config(path, **changes):
             "batch_size": 4,
             "points": 64,
             "model": {"width": 2, "groups": 1},
+            "evaluation": {"validation": 6, "batch_size": 4},
         }
     )
     config.update_from_flattened_dict(changes)

@@ -1,4 +1,4 @@
-"""What a configuration may hold, and which ones are of the same run."""
+"""Valid configurations, and those that belong to the same run."""
 
 import json
 import runpy
@@ -108,8 +108,11 @@ def test_the_configuration_of_the_bundled_network_is_read():
     for name, value in NO_EFFECTS.items():
         assert read["effects"].pop(name) == list(value)
     assert not read.pop("effects") and read["model"].pop("points") == 0
+    for name, value in (("lattice_weight", 0), ("min_distance", 0), ("placements", 1)):
+        assert read.pop(name) == value
     for name in ("init", "freeze"):
         assert read.pop(name) == ""
+    assert read.pop("min_crystals") == 0
     assert (read.pop("init_checkpoint"), read.pop("init_optimizer")) == (
         "newest",
         "fresh",

@@ -19,7 +19,6 @@ ENVIRONMENT = {
     **os.environ,
     "JAX_PLATFORMS": "cpu",
     "PYTHONPATH": str(TESTS.parent),
-    "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiles in half the time
 }
 
 

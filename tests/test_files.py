@@ -1,4 +1,4 @@
-"""Files are written whole, and what cannot be written or read is named in a sentence."""
+"""Files are written whole; an error names the file that cannot be written or read."""
 
 import os
 import resource

@@ -53,7 +53,7 @@ HOMES = {
     "argparse": {"command_line", "commands", "classify", "evaluate"},
     "pymatgen": set(),
     "pyxtal": set(),
-    "scipy": set(),
+    "scipy": {"crystals"},
     "pytest": set(),
     "beartype": set(),
 }

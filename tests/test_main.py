@@ -1,4 +1,4 @@
-"""The training command: its flags, and how it ends on a mistake."""
+"""The training command: its flags, and its exit on errors."""
 
 import os
 import subprocess

@@ -18,7 +18,7 @@ from xrdjax.diffraction.powder import powder_lines
 from xrdjax.instrument.grid import TwoThetaGrid
 from xrdjax.simulate import main
 
-# A short grid, so that a run takes no time.
+# A short grid, so that a run takes little time.
 RANGE = ["--two_theta_min=20", "--two_theta_max=60", "--step=0.04"]
 GRID = TwoThetaGrid(20.0, 60.0, 1001)
 
@@ -34,7 +34,7 @@ HOT = structure_from_sites(
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A working directory with CIFs, good and bad, and things that are in the way."""
+    """A working directory with CIFs, good and bad, and files in the way of the output."""
     text = write_cif(HOT)
     halite = write_cif(gallery("halite"))
     files = {

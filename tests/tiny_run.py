@@ -70,13 +70,13 @@ def make_tiny_run(folder: Path) -> TinyRun:
 
 
 def forget_compilation_cache():
-    """Else JAX would use the folder of the first run for the rest of the process."""
+    """Without this, JAX would use the first run's folder for the rest of the process."""
     jax.config.update("jax_compilation_cache_dir", None)
     compilation_cache.reset_cache()
 
 
 # Every call writes a checkpoint, so that a kill often meets a half-written one.
-LONG = {"steps": 32, "checkpoint_every": 2}
+LONG = {"steps": 20, "checkpoint_every": 2}
 
 if __name__ == "__main__":
     workdir, cache = sys.argv[1:]

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from xrdjax.diffraction.overflow import Overflow
     from xrdjax.diffraction.powder import pattern_of_lines, powder_lines, powder_pattern
     from xrdjax.errors import InputError
-    from xrdjax.evaluation.measured import prepare_pattern
+    from xrdjax.evaluation.cells import predict_cells
+    from xrdjax.evaluation.measured import classify_measured, prepare_pattern
     from xrdjax.evaluation.predict import classify_patterns
+    from xrdjax.evaluation.rank import rank_space_groups
+    from xrdjax.evaluation.ranking import Ranking
     from xrdjax.instrument.exposure import ExposureRanges
     from xrdjax.instrument.grid import TwoThetaGrid
     from xrdjax.instrument.instrument import (
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from xrdjax.patterns.structures import patterns_of_structures
     from xrdjax.patterns.synthetic import make_synthetic_source
     from xrdjax.prior.file import load_statistics
+    from xrdjax.prior.placement import smallest_distance
     from xrdjax.prior.prior import Limits, make_prior
     from xrdjax.prior.sampling import sample_crystal, sample_crystals, sample_group_rows
     from xrdjax.prior.sites import Sites, sites_to_crystal, sites_to_structure
@@ -52,12 +56,14 @@ __all__ = [
     "MeasuredPattern",
     "Measurement",
     "Overflow",
+    "Ranking",
     "Sites",
     "Specimen",
     "SpecimenRanges",
     "Spread",
     "Structure",
     "TwoThetaGrid",
+    "classify_measured",
     "classify_patterns",
     "equivalent_reflections",
     "gallery",
@@ -77,7 +83,9 @@ __all__ = [
     "peaks_for",
     "powder_lines",
     "powder_pattern",
+    "predict_cells",
     "prepare_pattern",
+    "rank_space_groups",
     "read_crystals",
     "read_pattern",
     "resample",
@@ -86,6 +94,7 @@ __all__ = [
     "sample_group_rows",
     "sites_to_crystal",
     "sites_to_structure",
+    "smallest_distance",
     "structure_from_sites",
     "to_crystal",
     "write_cif",
@@ -102,12 +111,14 @@ _HOMES = {
     "MeasuredPattern": "xrdjax.measured.pattern",
     "Measurement": "xrdjax.instrument.measurement",
     "Overflow": "xrdjax.diffraction.overflow",
+    "Ranking": "xrdjax.evaluation.ranking",
     "Sites": "xrdjax.prior.sites",
     "Specimen": "xrdjax.instrument.specimen",
     "SpecimenRanges": "xrdjax.instrument.specimen",
     "Spread": "xrdjax.instrument.ranges",
     "Structure": "xrdjax.crystals.crystal",
     "TwoThetaGrid": "xrdjax.instrument.grid",
+    "classify_measured": "xrdjax.evaluation.measured",
     "classify_patterns": "xrdjax.evaluation.predict",
     "equivalent_reflections": "xrdjax.diffraction.indices",
     "gallery": "xrdjax.crystals.textbook",
@@ -127,7 +138,9 @@ _HOMES = {
     "peaks_for": "xrdjax.instrument.measurement",
     "powder_lines": "xrdjax.diffraction.powder",
     "powder_pattern": "xrdjax.diffraction.powder",
+    "predict_cells": "xrdjax.evaluation.cells",
     "prepare_pattern": "xrdjax.evaluation.measured",
+    "rank_space_groups": "xrdjax.evaluation.rank",
     "read_crystals": "xrdjax.crystals.cif",
     "read_pattern": "xrdjax.measured.reader",
     "resample": "xrdjax.measured.resampling",
@@ -136,6 +149,7 @@ _HOMES = {
     "sample_group_rows": "xrdjax.prior.sampling",
     "sites_to_crystal": "xrdjax.prior.sites",
     "sites_to_structure": "xrdjax.prior.sites",
+    "smallest_distance": "xrdjax.prior.placement",
     "structure_from_sites": "xrdjax.crystals.asymmetric_unit",
     "to_crystal": "xrdjax.crystals.crystal",
     "write_cif": "xrdjax.crystals.cif",

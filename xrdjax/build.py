@@ -3,13 +3,12 @@
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
-import optax
 from flax import linen as nn
 
 from xrdjax.diffraction.reflections import INDEX_LIMIT
@@ -23,7 +22,8 @@ from xrdjax.instrument.specimen import SpecimenRanges
 from xrdjax.known.collection import known_crystals
 from xrdjax.known.selection import Selection, select_crystals, split_of
 from xrdjax.known.variations import Variation
-from xrdjax.models import layers, optimizer, park_cnn, resnet
+from xrdjax.models import layers, park_cnn, resnet
+from xrdjax.models.cells import LATTICES, CellLoss
 from xrdjax.models.network_input import NetworkInput
 from xrdjax.patterns.batch import Source
 from xrdjax.patterns.known import KnownSource, crystal_table, make_known_source
@@ -31,6 +31,9 @@ from xrdjax.patterns.mixed import MixedSource
 from xrdjax.patterns.synthetic import SyntheticSource, make_synthetic_source
 from xrdjax.prior.prior import Limits
 from xrdjax.prior.tables import Statistics
+
+if TYPE_CHECKING:
+    import optax
 
 # Wavelengths of K-alpha2, K-beta1 and tungsten's L-alpha1 over that of Cu K-alpha1;
 # Bearden, Rev. Mod. Phys. 39 (1967) 78.
@@ -126,6 +129,11 @@ def make_model(config: ml_collections.ConfigDict, outputs: int) -> nn.Module:
                 "have no such choice: leave them as in configs/park_cnn.py, or take "
                 "configs/resnet.py"
             )
+        if config.lattice_weight:
+            raise InputError(
+                f"lattice_weight is {config.lattice_weight}, but Park's networks give "
+                "no unit cell: set it to 0, or take configs/resnet.py"
+            )
         return park_cnn.park_cnn(
             model.size,
             outputs,
@@ -146,7 +154,17 @@ def make_model(config: ml_collections.ConfigDict, outputs: int) -> nn.Module:
         groups=model.groups,
         dtype=jnp.dtype(dtype),
         parts=parts,
+        lattices=LATTICES if config.lattice_weight else 0,
     )
+
+
+def cell_loss_of(
+    config: ml_collections.ConfigDict, space_groups: Iterable[int]
+) -> CellLoss | None:
+    """The loss of the unit cell, of classes with these numbers; None if not asked for."""
+    if not config.lattice_weight:
+        return None
+    return CellLoss(float(config.lattice_weight), tuple(space_groups))
 
 
 def _parts(model: ml_collections.ConfigDict) -> resnet.Parts:
@@ -162,8 +180,10 @@ def _parts(model: ml_collections.ConfigDict) -> resnet.Parts:
 
 def make_optimizer(
     config: ml_collections.ConfigDict,
-) -> optax.GradientTransformation:
+) -> "optax.GradientTransformation":
     """What turns gradients into updates; those of frozen layers are zero."""
+    from xrdjax.models import optimizer  # optax takes long to import
+
     made = optimizer.make_optimizer(**config.optimizer, steps=config.steps)
     return optimizer.hold(made, frozen_layers(config))
 
@@ -320,7 +340,12 @@ def synthetic_source(
     config: ml_collections.ConfigDict, statistics: Statistics
 ) -> SyntheticSource:
     """The source of synthetic crystals that a configuration describes."""
-    limits = Limits(max_volume=config.max_volume, max_sites=config.max_sites)
+    limits = Limits(
+        max_volume=config.max_volume,
+        max_sites=config.max_sites,
+        min_distance=config.min_distance,
+        placements=config.placements,
+    )
     return make_synthetic_source(statistics, measurement_of(config), limits)
 
 

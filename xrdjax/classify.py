@@ -1,4 +1,4 @@
-"""Ranks the space groups of a measured powder pattern, and their classes.
+"""Ranks the space groups of measured powder patterns, and their classes.
 
 xrdjax classify --pattern=FILE.xy
 
@@ -17,39 +17,37 @@ from xrdjax.errors import exit_on_input_error
 def _parser() -> Parser:
     parser = Parser(
         "classify",
-        "--pattern=FILE",
-        "The five most probable space groups of a powder pattern, and the most probable "
+        "--pattern FILE [FILE ...]",
+        "The most probable space groups of powder patterns, and the most probable "
         "extinction symbols, lattices, Laue classes and crystal systems.",
     )
-    add_measured_network_flags(parser)
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--pattern",
-        type=Path,
-        metavar="FILE",
         required=True,
         nargs="+",
-        help="file of a diffractometer, or text with columns two theta (degrees) and "
-        "intensity; several files are classified one after the other",
+        metavar="FILE",
+        help="files of diffractometers, text of two theta (degrees) and intensity, or "
+        "folders of them",
     )
-    parser.add_argument(
-        "--wavelength",
-        metavar="X",
-        help="of the measurement: angstrom, or a line such as CuKa1 or Mo (default: that "
-        "of the file, else that of the network)",
-    )
-    parser.add_argument(
-        "--scan",
-        type=int,
-        metavar="N",
-        help="number of the scan in a file of several (default: 1)",
-    )
-    parser.add_argument(
+    add_measured_network_flags(parser)
+    add("--wavelength", help="angstrom or a line, such as Mo (default: the file's)")
+    add("--scan", type=int, metavar="N", help="scan of a file of several (default: 1)")
+    add(
         "--subtract_background",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="estimate the background and subtract it; a network that has seen "
-        "simulated measurements always does so",
+        help="for --clean (the default network always does)",
     )
+    add("--out", type=Path, metavar="FILE", help="answers to write, .json or .csv")
+    add(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="folder for a page (HTML) per pattern",
+    )
+    add("--png", action="store_true", help="write the figures of --report as PNG, too")
+    add("--overwrite", action="store_true", help="replace files that exist")
     return parser
 
 

@@ -73,6 +73,7 @@ NO_EFFECTS: dict[str, tuple[float, float]] = {
 
 # Fields that older configurations lack, and the values that those runs had.
 _LATER: dict[str, Any] = {
+    "min_crystals": 0,
     "init": "",
     "init_checkpoint": "newest",
     "init_optimizer": "fresh",
@@ -84,6 +85,9 @@ _LATER: dict[str, Any] = {
     "model.head": "linear",
     "model.widths": (),
     "model.points": 0,
+    "lattice_weight": 0.0,
+    "min_distance": 0.0,
+    "placements": 1,
     "optimizer.decay_steps": 0,
 } | {f"effects.{name}": value for name, value in NO_EFFECTS.items()}
 
@@ -104,6 +108,7 @@ def _number(value: Any) -> bool:
 
 
 _POSITIVE = (lambda value: _number(value) and value > 0, "a number above 0")
+_NOT_NEGATIVE = (lambda value: _number(value) and value >= 0, "a number, at least 0")
 _BELOW_ONE = (lambda value: _number(value) and 0 <= value < 1, "in [0, 1)")
 _ANGLE = (lambda value: _number(value) and 0 < value < 180, "degrees in (0, 180)")
 _BOOLEAN = (lambda value: isinstance(value, bool), "True or False")
@@ -156,6 +161,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "known.exchange": (lambda value: _number(value) and 0 <= value <= 1, "in [0, 1]"),
     "statistics": _PATH,
     "crystals": _PATH,
+    "min_crystals": _whole(0),
     "symprec": _POSITIVE,
     "wavelength": _POSITIVE,
     "two_theta_min_deg": _ANGLE,
@@ -165,6 +171,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "crystallite_size_nm": _RANGE,
     "max_volume": _POSITIVE,
     "max_sites": _whole(1),
+    "min_distance": (lambda value: _number(value) and 0 <= value <= 1.5, "in [0, 1.5]"),
+    "placements": _whole(1),
     "model.kind": _one_of(_KINDS),
     "model.size": _one_of(_MODEL_SIZES),
     "model.width": _whole(1),
@@ -177,6 +185,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model.points": _whole(0),
     "model.dropout": _BOOLEAN,
     "model.dtype": _one_of(_DTYPES),
+    "lattice_weight": _NOT_NEGATIVE,
     "optimizer.kind": _one_of(_OPTIMIZERS),
     "optimizer.learning_rate": _POSITIVE,
     "optimizer.schedule": _one_of(_SCHEDULES),

@@ -2,8 +2,8 @@
 
 A folder of weights is like a work directory, with one compressed file in place of the
 checkpoints: `params.npz` (float16) and `config.json`; `statistics.npz` where they are
-not the bundled ones; `origin.json` where the run started from other weights; and for
-people `report.json`, `report.md` and `LICENSE`.
+not the bundled ones; `origin.json` where the run started from other weights;
+`calibration.json` where its answers to measured patterns were counted; and for people `report.json`, `report.md` and `LICENSE`.
 """
 
 import dataclasses
@@ -25,20 +25,20 @@ from xrdjax.build import (
     network_input_of,
 )
 from xrdjax.bundled import MEASURED, PRETRAINED
+from xrdjax.checkpoints.calibration import (
+    Calibration,
+    read_calibration,
+    write_calibration,
+)
 from xrdjax.checkpoints.reader import restore
 from xrdjax.config import read_config, write_config
 from xrdjax.errors import InputError
-from xrdjax.files import write_text
+from xrdjax.files import read_npz, write_text
 from xrdjax.instrument.measurement import Measurement
 from xrdjax.models.network_input import NetworkInput
 from xrdjax.models.parameters import parameter_shapes, read_weights, write_weights
-from xrdjax.prior.file import (
-    BUNDLED,
-    load_statistics,
-    read_provenance,
-    save_statistics,
-)
-from xrdjax.prior.tables import Statistics
+from xrdjax.prior.file import load_statistics, read_provenance, save_statistics
+from xrdjax.prior.tables import Statistics, select_groups
 
 STATISTICS = "statistics.npz"
 WEIGHTS = "params.npz"
@@ -67,6 +67,8 @@ class Run:
         evaluation: how it is evaluated.
         network_input: from patterns to what the network is given.
         origin: which weights it started from; None for random ones.
+        calibration: how far its answers to measured patterns can be trusted; None if
+            that was never counted.
     """
 
     config: ml_collections.ConfigDict
@@ -80,6 +82,7 @@ class Run:
     evaluation: EvaluationSettings
     network_input: NetworkInput
     origin: dict[str, Any] | None = None
+    calibration: Calibration | None = None
 
 
 def make_run(
@@ -104,12 +107,23 @@ def make_run(
 
 
 def _open_run(folder: Path) -> Run:
-    """The run of a folder, without parameters."""
+    """The run of a work directory, without parameters."""
     path = folder / STATISTICS
-    if is_weights(folder) and not path.exists():
-        path = BUNDLED
-    config = read_config(folder)
-    run = make_run(config, load_statistics(path), read_provenance(path))
+    run = make_run(read_config(folder), load_statistics(path), read_provenance(path))
+    return dataclasses.replace(run, origin=_read_origin(folder))
+
+
+def _open_weights(folder: Path) -> Run:
+    """The run of a folder of weights, without parameters.
+
+    Without statistics of its own, those of its groups in the bundled ones serve.
+    """
+    if (folder / STATISTICS).exists():
+        return _open_run(folder)
+    hint = "export the weights again"
+    stored = read_npz(folder / WEIGHTS, ("space_groups",), "weights", hint)
+    statistics = select_groups(load_statistics(), stored["space_groups"])
+    run = make_run(read_config(folder), statistics, read_provenance())
     return dataclasses.replace(run, origin=_read_origin(folder))
 
 
@@ -157,7 +171,12 @@ def load_run(workdir: str | Path, checkpoint: str = "newest") -> Run:
             f"checkpoint_every, {run.config.checkpoint_every} steps, are done"
         )
     step, restored = found
-    return dataclasses.replace(run, params=restored["params"], step=step)
+    return dataclasses.replace(
+        run,
+        params=restored["params"],
+        step=step,
+        calibration=read_calibration(workdir, step),
+    )
 
 
 def load_pretrained(folder: str | Path = PRETRAINED) -> Run:
@@ -178,7 +197,7 @@ def load_pretrained(folder: str | Path = PRETRAINED) -> Run:
             else f"there are no weights {str(path)!r}: name a folder written by "
             "python -m experiments.export_pretrained"
         )
-    run = _open_run(folder)
+    run = _open_weights(folder)
     shapes = parameter_shapes(run.model, run.network_input.shape)
     params, others = read_weights(path, shapes, _OTHERS)
     if not np.array_equal(others["space_groups"], run.space_groups):
@@ -186,7 +205,9 @@ def load_pretrained(folder: str | Path = PRETRAINED) -> Run:
             f"the weights {str(path)!r} name other space groups than the statistics "
             "beside them: export them again"
         )
-    return dataclasses.replace(run, params=params, step=int(others["step"]))
+    step = int(others["step"])
+    calibration = read_calibration(folder, step)
+    return dataclasses.replace(run, params=params, step=step, calibration=calibration)
 
 
 def load_measured() -> Run:
@@ -239,10 +260,23 @@ def save_weights(run: Run, folder: str | Path) -> None:
     config.update({name: "" for name in _PLACES})
     write_config(folder, config)
     write_origin(folder, run.origin)
-    bundled = jax.tree.map(np.array_equal, run.statistics, load_statistics())
-    if all(jax.tree.leaves(bundled)):
+    write_calibration(folder, run.calibration)
+    if _are_bundled(run.statistics):
         (folder / STATISTICS).unlink(missing_ok=True)
     else:
         save_statistics(
             folder / STATISTICS, run.statistics, run.provenance, overwrite=True
         )
+
+
+def _are_bundled(statistics: Statistics) -> bool:
+    """Whether statistics are those of their groups in the bundled ones."""
+    bundled = load_statistics()
+    if not np.all(np.isin(statistics.space_groups, bundled.space_groups)):
+        return False
+    same = jax.tree.map(
+        np.array_equal,
+        statistics,
+        select_groups(bundled, np.asarray(statistics.space_groups)),
+    )
+    return all(jax.tree.leaves(same))

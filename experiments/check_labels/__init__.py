@@ -1,1 +1,1 @@
-"""How many synthetic crystals have, to spglib, the space group of their label."""
+"""Share of synthetic crystals in which spglib finds the labelled space group."""

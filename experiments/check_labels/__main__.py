@@ -1,10 +1,10 @@
-"""How many synthetic crystals have, to spglib, the space group of their label.
+"""Share of synthetic crystals in which spglib finds the labelled space group.
 
     python -m experiments.check_labels --count=10000
 
-Half of the crystals are sampled by the groups' frequencies, half with all groups alike.
-spglib (symprec 0.001 angstrom) has to find the group of the label, and no smaller
-primitive cell; it fails where two atoms are closer than symprec.
+Half of the crystals are sampled by the groups' frequencies, half with all groups
+equally often. spglib (symprec 0.001 angstrom) has to find the labelled group and no
+smaller primitive cell; it fails where two atoms are closer than symprec.
 """
 
 import argparse

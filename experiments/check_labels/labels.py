@@ -19,7 +19,7 @@ from xrdjax.prior.sampling import sample_crystals, sample_group_rows
 from xrdjax.prior.sites import sites_to_crystal
 
 SYMPREC = 1e-3  # angstrom
-# Crystals sampled together, and crystals that are sent to a process at once.
+# Crystals sampled together, and crystals sent to a process at once.
 _BATCH = 1000
 _CHUNK = 25
 # With fewer crystals, starting processes takes longer than spglib.
@@ -39,7 +39,7 @@ class Labelled(NamedTuple):
         lattice: [3, 3] rows a, b, c, angstrom.
         positions: [N, 3] atoms of one primitive cell, fractions of a, b, c.
         elements: [N] atomic numbers.
-        centring: [C, 3] centring vectors, zero among them.
+        centring: [C, 3] centring vectors, zero included.
     """
 
     space_group: int
@@ -89,7 +89,7 @@ def sample_labelled(
     Args:
         prior: statistics and tables.
         count: number of crystals.
-        uniform: all groups alike, instead of by their frequency.
+        uniform: all groups equally often, instead of by their frequency.
         seed: of the sampling.
         title: of the progress bar.
     """
@@ -105,7 +105,7 @@ def find_group(crystal: Labelled) -> Found | None:
     everywhere = (crystal.positions + crystal.centring[:, None]).reshape(-1, 3)
     elements = np.tile(crystal.elements, len(crystal.centring))
     with warnings.catch_warnings():
-        # spglib 2.7 and later announce, at every call, how 3.0 will report errors
+        # spglib 2.7 and later warn at every call how 3.0 will report errors
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
             dataset = spglib.get_symmetry_dataset(
@@ -137,7 +137,7 @@ def find_groups(crystals: Sequence[Labelled]) -> list[Found | None]:
 def describe(
     title: str, crystals: Sequence[Labelled], found: Sequence[Found | None]
 ) -> str:
-    """How many labels are right, and a line for each way in which others are wrong.
+    """Number of correct labels, and a line for each kind of wrong one.
 
     Args:
         title: of the crystals.

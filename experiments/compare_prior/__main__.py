@@ -2,7 +2,7 @@
 
     python -m experiments.compare_prior --crystals=PATH --count=5000 --out=prior.png
 
-The known crystals are those that the statistics may have been made from: of structure
+The known crystals are those that the statistics can have been made from: of structure
 types that were not held out, of a group with statistics, and within the limits of size.
 The figure in `experiments/figures` is of the Materials Project's entries that are
 matched to an experimental record (CC-BY 4.0; A. Jain et al., APL Materials 1, 011002
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 def _choose(
     structures: Sequence[Structure], limit: int | None, seed: int
 ) -> Sequence[Structure]:
-    """A random choice of so many crystals, in their order; all without a limit."""
+    """A random choice of up to `limit` crystals, in their order; by default all."""
     if limit is None or limit >= len(structures):
         return structures
     rng = np.random.default_rng(seed)
@@ -59,7 +59,7 @@ def _choose(
 
 
 def compare(given: argparse.Namespace) -> None:
-    """Reads known crystals, samples others, and prints and plots how they differ."""
+    """Reads known crystals, samples synthetic ones, and reports how they differ."""
     statistics = load_statistics(given.statistics)
     reading = read_crystals(given.crystals, given.processes, progress=True)
     known = measure(

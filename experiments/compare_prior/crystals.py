@@ -42,7 +42,7 @@ def ordered(analysis: Analysis) -> Structure:
 def _is_known(
     analyses: Sequence[Analysis], provenance: Mapping
 ) -> Bool[np.ndarray, " n"]:
-    """Whether the statistics may have been made from each crystal."""
+    """Whether the statistics can have been made from each crystal."""
     if not provenance.get("held_out"):
         return np.ones(len(analyses), bool)
     return members(analyses, split_of(provenance), "statistics")
@@ -54,11 +54,11 @@ def eligible_structures(
     provenance: Mapping,
     processes: int | None = None,
 ) -> list[Structure]:
-    """Those crystals that the statistics may have been made from, ordered.
+    """Crystals that the statistics can have been made from, with ordered sites.
 
     Args:
         structures: crystals as read.
-        statistics: their space groups count.
+        statistics: their space groups are eligible.
         provenance: of the statistics: symprec, and what was held out.
         processes: how many to use; all cores without it.
 
@@ -77,7 +77,7 @@ def eligible_structures(
     if not kept:
         raise InputError(
             f"none of the {len(structures)} crystals is of a structure type and a space "
-            "group that the statistics may know: give more crystals"
+            "group that the statistics can have counted: give more crystals"
         )
     return kept
 

@@ -25,7 +25,7 @@ from xrdjax.evaluation.plots import symbol
 _COLOURS = (BLUE, VERMILION)  # known, synthetic
 _MOST_GROUPS, _MOST_ELEMENTS = 20, 25
 _BINS = 40
-# Share of the crystals at each end that would stretch an axis for nothing.
+# Share of outlying crystals at each end that an axis does not show.
 _TAIL = 0.005
 
 # Traits of known crystals, and of synthetic ones.
@@ -94,7 +94,7 @@ def _plot_element_counts(axes: Axes, both: Both) -> None:
 
 
 def _edges(values: np.ndarray, logarithmic: bool, whole: bool) -> np.ndarray:
-    """Edges of the bins; whole numbers lie in the middle of a bin, or of several."""
+    """Edges of the bins; whole numbers lie at the centres of bins."""
     low, high = np.quantile(values, [_TAIL, 1 - _TAIL])
     if whole:
         low, high = np.floor(low), np.ceil(high) + 1
@@ -107,7 +107,7 @@ def _edges(values: np.ndarray, logarithmic: bool, whole: bool) -> np.ndarray:
 
 
 def _mark_medians(axes: Axes, samples: Sequence[np.ndarray]) -> None:
-    """A triangle each above the axes, of two sizes, so that equal ones both show."""
+    """A triangle for each median above the axes, of two sizes in case they coincide."""
     for sample, colour, size in zip(samples, _COLOURS, (9, 5), strict=True):
         if len(sample):
             axes.plot(
@@ -138,7 +138,7 @@ def _plot_histogram(
     logarithmic: bool = False,
     whole: bool = False,
 ) -> None:
-    """Histograms over one another; crystals beyond the axis count in the shares."""
+    """Overlaid histograms; shares include the crystals beyond the axis."""
     axes.set(xlabel=label, ylabel="crystals / %")
     axes.set_title(title, pad=10)  # room for the triangles
     pooled = np.concatenate(samples).astype(float)

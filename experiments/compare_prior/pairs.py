@@ -1,4 +1,4 @@
-"""One panel of the figure: which elements are together in a crystal, and how often."""
+"""One panel of the figure: how often pairs of elements occur together in a crystal."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,7 +17,7 @@ _NAME_DISTANCE = (0.5, 0.13)
 def _pairs_to_name(
     x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], sign: int
 ) -> list[int]:
-    """The pairs farthest below (sign 1) or above (-1) the diagonal, not too close."""
+    """Pairs farthest below (sign 1) or above (-1) the diagonal, with space for names."""
     chosen: list[int] = []
     places: list[np.ndarray] = []
     for i in np.argsort(-sign * (x - y), kind="stable").tolist():
@@ -46,7 +46,7 @@ def _name_pairs(
 
 
 def plot_pairs(axes: Axes, known: Traits, synthetic: Traits) -> None:
-    """Plots how often two elements are together; the prior keeps those on the diagonal.
+    """Plots how often two elements occur together; the prior reproduces the diagonal.
 
     Args:
         axes: to plot on.
@@ -55,7 +55,7 @@ def plot_pairs(axes: Axes, known: Traits, synthetic: Traits) -> None:
     """
     first, second = pair_shares(known), pair_shares(synthetic)
     pairs = np.argwhere((first + second) / 2 >= _LEAST_SHARE)
-    # a pair that is rarer still among the others stands there, as zero has no place
+    # rarer pairs, including absent ones, are plotted at the lower limit
     floor = _LEAST_SHARE / 10
     x, y = (100 * np.maximum(s[tuple(pairs.T)], floor) for s in (first, second))
     ends = (100 * floor / 3, 200 * max(first.max(), second.max(), floor))

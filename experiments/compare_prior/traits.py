@@ -1,4 +1,4 @@
-"""What can be counted and measured on a crystal, to compare many with many others."""
+"""Quantities of crystals by which two collections are compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -71,7 +71,7 @@ def shortest_distance(
         f = positions - atom
         f -= np.round(f)
         squared = np.sum(((f[:, None] + translations[None]) @ lattice) ** 2, axis=-1)
-        # closer than this lies only the atom itself
+        # any closer atom is the atom itself
         others = squared[squared >= (SAME_ATOM / 2) ** 2]
         if others.size:
             shortest = min(shortest, float(np.sqrt(others.min())))

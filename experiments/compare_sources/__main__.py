@@ -5,9 +5,9 @@
 Each network learns from each source, with structure types held out and with single
 crystals held out (configs/compare_sources.py lists them, and the length of the runs).
 The checkpoint of each run that is best on a fifth of the held-out crystals is tested on
-the others, which neither statistics nor training has seen, and on fresh synthetic ones.
-The same command resumes an interrupted comparison and repeats no finished run. Flags
-such as --config.steps=1000 hold for all runs; --runs=NAME,NAME chooses some of them.
+the others, which are used in neither statistics nor training, and on fresh synthetic
+ones. The same command resumes an interrupted comparison and repeats no finished run.
+Flags such as --config.steps=1000 apply to all runs; --runs=NAME,NAME selects some.
 
 Writes table.md, results.json, figure.png and curves.png; DIR/RUN/test.md is the report
 of a run.
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.compare_sources",
         description=__doc__.splitlines()[0],
-        epilog="Flags --config.FIELD=VALUE hold for all runs.",
+        epilog="Flags --config.FIELD=VALUE apply to all runs.",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -48,14 +48,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check_flags_of_runs(flags: Sequence[str]) -> None:
-    """Refuses what is no flag for all runs alike."""
+    """Refuses flags that cannot apply to all runs."""
     for flag in flags:
         if not (flag.startswith("--config.") and "=" in flag):
             raise InputError(f"unknown flag {flag!r}: expected --config.FIELD=VALUE")
         name = flag.removeprefix("--config.").partition("=")[0]
         if name in _OWN_FIELDS:
             raise InputError(
-                f"{flag!r} is not for all runs alike: --crystals and --config state "
+                f"{flag!r} cannot apply to all runs: --crystals and --config state "
                 "what they are trained on"
             )
 

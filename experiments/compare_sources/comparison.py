@@ -1,4 +1,4 @@
-"""A comparison as a whole: its runs, and what is written of them."""
+"""A whole comparison: its runs and their results."""
 
 import json
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def compare(
     parallel: int = 1,
     execute: Execute | None = None,
 ) -> list[dict]:
-    """Runs what is not done yet, and writes table, results and figures.
+    """Does the runs that are not finished, and writes table, results and figures.
 
     Args:
         comparison: what is compared, and where.
@@ -40,12 +40,12 @@ def compare(
         execute: runs one command; by default in a process of its own.
 
     Returns:
-        The results of every run that is done.
+        The results of every finished run.
 
     Raises:
-        InputError: there is no run of such a name, or there are runs with other
-            settings; nothing is run then. Or some run failed; the others are done and
-            reported first.
+        InputError: a name is not that of a run, or a run in the folder has other
+            settings (before anything is run); or a run failed (after the others are
+            done and reported).
     """
     jobs = comparison.choose_jobs(names)
     out = comparison.out

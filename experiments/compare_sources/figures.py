@@ -47,9 +47,9 @@ def _top1(results: Sequence[Mapping], job: Mapping, tested: str) -> Mapping | No
 def _plot_bars(
     axes: Axes, top1: Sequence[Mapping | None], offset: float, width: float, source: str
 ) -> None:
-    """One bar for each test that there is, with its 95 % interval."""
+    """A bar for each finished test, with its 95 % interval."""
     shown = [(place, score) for place, score in enumerate(top1) if score is not None]
-    # rounding may put an end of the interval on the wrong side
+    # rounding may put an end of the interval on the wrong side of the value
     errors = [
         (max(s["fraction"] - s["low"], 0.0), max(s["high"] - s["fraction"], 0.0))
         for _, s in shown

@@ -1,4 +1,4 @@
-"""The runs of a comparison of sources, and whether those in a folder are the same."""
+"""The runs of a comparison of sources, and a check of those already in a folder."""
 
 import ast
 import functools
@@ -63,7 +63,7 @@ class Comparison:
         for name in names:
             if name not in jobs:
                 raise InputError(
-                    f"there is no run {name!r}: choose of {', '.join(jobs)}"
+                    f"there is no run {name!r}: choose from {', '.join(jobs)}"
                 )
         return [job for name, job in jobs.items() if not names or name in names]
 
@@ -91,10 +91,10 @@ def _value(text: str) -> object:
 
 
 def check_settings(workdir: Path, settings: Mapping[str, str]) -> None:
-    """Refuses a run that is there with other settings, finished or not.
+    """Refuses an existing run, finished or not, that has other settings.
 
     Raises:
-        InputError: names what differs from the configuration that the run has kept.
+        InputError: a setting differs from the run's stored configuration.
     """
     path = workdir / CONFIG_FILE
     if not path.exists():
@@ -105,7 +105,7 @@ def check_settings(workdir: Path, settings: Mapping[str, str]) -> None:
         was = functools.reduce(
             lambda part, key: part.get(key, {}), name.split("."), kept
         )
-        if was != json.loads(json.dumps(_value(text))):  # a tuple is kept as a list
+        if was != json.loads(json.dumps(_value(text))):  # JSON stores a tuple as a list
             differences.append(f"{name} (there {was!r}, asked for {text})")
     if differences:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Commands in processes of their own, some at once, that end with the one above them."""
+"""Commands in processes of their own, which end with the process that started them."""
 
 import os
 import signal
@@ -14,11 +14,11 @@ Execute = Callable[[Sequence[str], Path, set[int] | None], int]
 
 
 class Processes:
-    """Runs commands, and ends those that are running when it is ended."""
+    """Runs commands, and terminates those still running when it is terminated."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen] = set()
-        self._lock = threading.RLock()  # a signal may come while it is held
+        self._lock = threading.RLock()  # a signal may arrive while it is held
         self._ended = False
 
     def __call__(
@@ -43,7 +43,7 @@ class Processes:
                     self._running.discard(process)
 
     def terminate(self) -> None:
-        """Ends the commands that are running; no other is started after that."""
+        """Terminates the running commands and starts no others."""
         with self._lock:
             self._ended = True
             for process in self._running:

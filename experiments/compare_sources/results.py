@@ -1,4 +1,4 @@
-"""What one run of a comparison of sources has reached, from the files it has left."""
+"""Results of the runs of a comparison of sources, from their files."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ def _curve(calls: Sequence[Mapping], batch_size: int) -> list[dict]:
 
 
 def result_of(workdir: Path) -> dict:
-    """How much a run has seen, how long it took, and how accurate it is.
+    """Number of patterns that a run has seen, its duration and its accuracy.
 
     Args:
         workdir: of the run, with its metrics and the report of its test.
@@ -60,7 +60,7 @@ def result_of(workdir: Path) -> dict:
 
 
 def collect(jobs: Sequence[Job], out: Path) -> list[dict]:
-    """The results of all runs that are done."""
+    """The results of all finished runs."""
     return [
         vars(job) | result_of(out / job.name)
         for job in jobs

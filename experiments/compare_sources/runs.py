@@ -27,7 +27,7 @@ def _require_success(status: int, log: Path) -> None:
 def make_statistics(
     comparison: Comparison, splits: Sequence[str], execute: Execute
 ) -> None:
-    """Makes the statistics of the splits; the first time, keeps the analyses."""
+    """Computes the statistics of the splits, and stores the analyses the first time."""
     out = comparison.out
     kept = out / ANALYSES
     for split in splits:
@@ -44,7 +44,7 @@ def make_statistics(
 
 
 def _require_finished(workdir: Path) -> None:
-    """A run that was asked to stop ends with status 0 too."""
+    """Refuses an unfinished run: one that was stopped also ends with status 0."""
     steps = json.loads((workdir / CONFIG_FILE).read_text(encoding="utf-8"))["steps"]
     lines = (workdir / METRICS_FILE).read_text(encoding="utf-8").splitlines()
     step = json.loads(lines[-1])["step"]
@@ -57,10 +57,10 @@ def _require_finished(workdir: Path) -> None:
 def train_and_test(
     job: Job, comparison: Comparison, cores: set[int] | None, execute: Execute
 ) -> None:
-    """Trains and tests one run, unless that is done.
+    """Trains and tests one run, unless it is finished.
 
     Raises:
-        InputError: the training or the test failed; with its last line.
+        InputError: the training or the test failed; the message has its last line.
     """
     workdir = comparison.out / job.name
     if (workdir / TEST).exists():
@@ -84,7 +84,7 @@ def train_and_test(
 
 
 def _shares_of_cores(parallel: int) -> queue.SimpleQueue[set[int] | None]:
-    """Cores for each of the runs at once; None where they are not shared out."""
+    """Cores for each of the simultaneous runs; None where they are not divided."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     shares: queue.SimpleQueue[set[int] | None] = queue.SimpleQueue()
     for i in range(parallel):
@@ -99,11 +99,11 @@ def run_all(
 
     Args:
         jobs: to run.
-        parallel: number at once, each on its share of the cores.
+        parallel: number of simultaneous runs, each on its share of the cores.
         run: runs one job on some cores.
 
     Returns:
-        What went wrong, by name of the job.
+        The errors, by name of the job.
     """
     shares = _shares_of_cores(parallel)
     failures = {}

@@ -12,7 +12,7 @@ _LEGEND = (
     "which the tests leave out. "
     "Unseen types: known crystals of structure types that neither statistics nor "
     "training has seen. Random split: known crystals that were held out one by one, in "
-    "runs that were trained so. Synthetic: fresh synthetic crystals, in the runs of the "
+    "the runs of that split. Synthetic: fresh synthetic crystals, in the runs of the "
     "split by type."
 )
 _HEADER = (
@@ -47,7 +47,7 @@ def _row(
 
 
 def table(results: Sequence[Mapping]) -> str:
-    """A row for each source and network, in Markdown; "-" for what is not done.
+    """A row for each source and network, in Markdown; "-" for unfinished runs.
 
     Args:
         results: as from `results.collect`.

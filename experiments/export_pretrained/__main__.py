@@ -2,9 +2,9 @@
 
     python -m experiments.export_pretrained --workdir=DIR --crystals=PATH
 
-Writes weights in float16, configuration, licence, and the report of these very weights
-(after rounding) into xrdjax/data/pretrained, and the statistics where they are not the
-bundled ones. No path of this machine gets into any of them.
+Writes weights in float16, configuration, licence, and a report on the rounded weights
+into xrdjax/data/pretrained, and the statistics where they are not the bundled ones. No
+local path is written into any of these files.
 """
 
 import argparse

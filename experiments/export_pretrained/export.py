@@ -29,7 +29,7 @@ https://creativecommons.org/licenses/by/4.0/legalcode
 You may share and adapt them, for any purpose, if you name their source, xrdjax, and
 state whether you changed them. They come without any warranty.
 
-All that they know of crystals comes from:
+They were derived from the following crystal structures:
 
     {source}
     licence: {license}
@@ -55,7 +55,7 @@ def licence(provenance: Mapping) -> str:
 
 
 def _without_paths(result: Mapping[str, Any], *paths: Path | str | None) -> dict:
-    """The report without its figures, and with names in place of paths."""
+    """The report without figures, and with names in place of paths."""
     text = json.dumps(dict(result) | {"figures": {}})
     for path in paths:
         if path is not None:
@@ -86,14 +86,14 @@ def export(
 
     Args:
         workdir: work directory of the run.
-        folder: to write into; made if absent.
-        crystals: known crystals for the report; those of the run without it.
-        synthetic: number of synthetic crystals for the report; as configured without
-            it.
+        folder: to write into; created if absent.
+        crystals: known crystals for the report; by default those of the run.
+        synthetic: number of synthetic crystals for the report; by default as
+            configured.
         checkpoint: "newest", or "best" by validation accuracy; the report of the best
             leaves out the known crystals for validation, which chose it.
-        temperature: that the logits are divided by, so that probabilities can be
-            trusted; see `experiments.measured_patterns`.
+        temperature: divisor of the logits that calibrates the probabilities; see
+            `experiments.measured_patterns`.
 
     Returns:
         The run, at the checkpoint that was exported.
@@ -119,7 +119,7 @@ def export(
         out=folder / "report.json",
     )
     result = evaluate_run(request) or {}
-    shutil.rmtree(request.figures_path)  # they are too large for the package
+    shutil.rmtree(request.figures_path)  # too large for the package
     result = _without_paths(result, folder, crystals)
     write_text(request.report_path, to_json(result))
     write_text(request.page_path, to_markdown(result))

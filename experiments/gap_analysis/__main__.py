@@ -3,10 +3,10 @@
     python -m experiments.gap_analysis --workdir=DIR --crystals=PATH --out=DIR
 
 Takes the known crystals whose structure type was held out of the statistics, and
-randomises them step by step: free coordinates, as in the prior; the shape of the cell,
-its volume kept; both; and, last, crystals that are wholly synthetic, in the same space
-groups and in groups by their frequency. The step at which the accuracy rises shows in
-what known crystals differ from the prior. Schopmans, Reiser and Friederich, Digital
+randomises them step by step: free coordinates, as in the prior; the shape of the cell
+at constant volume; both; and finally entirely synthetic crystals, in the same space
+groups and in groups by their frequency. The step at which the accuracy rises shows how
+known crystals differ from the prior. Schopmans, Reiser and Friederich, Digital
 Discovery 2 (2023) 1414, do the same on the ICSD.
 
 Writes gap_analysis.md, gap_analysis.json and gap_analysis.png.
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def analyse(given: argparse.Namespace) -> dict[str, Any]:
-    """The numbers of the report, as for JSON."""
+    """The numbers of the report, ready for JSON."""
     began = time.perf_counter()
     run = load_network(given.workdir, given.checkpoint)
     # those for validation chose the best checkpoint, and perhaps the weights

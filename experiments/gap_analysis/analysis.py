@@ -47,7 +47,7 @@ def held_out_crystals(
     Args:
         run: the network.
         path: CIF file, folder or zip, or the .npz file of their analyses.
-        limit: a random choice of so many of them; all without it.
+        limit: number of crystals, chosen at random; all by default.
         seed: of that choice.
         part: of them, as in `select_crystals`; "test" leaves out those for validation.
 
@@ -87,7 +87,7 @@ def subset(selection: Selection, rows: Int[np.ndarray, " m"]) -> Selection:
 def gain(
     hits: Bool[np.ndarray, " n"], before: Bool[np.ndarray, " n"]
 ) -> dict[str, float]:
-    """Mean difference of pairs of hits, with its 95 % interval.
+    """Mean difference between paired hits, with its 95 % interval.
 
     d +- 1.96 s / sqrt(n), s the standard deviation of the n differences.
     """
@@ -124,7 +124,7 @@ def _randomise(
 
 
 def _rows_of_all(randomised: Mapping[str, Randomised]) -> Int[np.ndarray, " m"]:
-    """Rows of the crystals of which every randomisation succeeded.
+    """Rows of the crystals for which every randomisation succeeded.
 
     Raises:
         InputError: there are none.
@@ -146,7 +146,7 @@ def _answer_known(
     rows: Int[np.ndarray, " n"],
     sizes_nm: Float[np.ndarray, " n"],
 ) -> dict[str, dict]:
-    """Accuracy on known crystals, which are the given rows of `randomised`, and these."""
+    """Accuracy on the given rows of known crystals, unchanged and randomised."""
     labels = known.labels
     name = "unchanged"
     answers = answer_structures(run, known.structures, sizes_nm, TITLES[name])
@@ -172,8 +172,8 @@ def _answer_known(
 def analyse_gap(run: Run, selection: Selection, seed: int) -> dict:
     """Accuracy on known crystals, the same ones randomised, and synthetic ones.
 
-    Crystals of which any randomisation fails are left out of all sets, so that the
-    sets are of the same crystals.
+    Crystals for which any randomisation fails are left out of all sets, so that all
+    sets consist of the same crystals.
 
     Args:
         run: the network.

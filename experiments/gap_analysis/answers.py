@@ -70,7 +70,7 @@ def answer_groups(
     size, count = run.evaluation.batch_size, len(group_rows)
     answers = []
     for i in tqdm(range(-(-count // size)), title, disable=None):
-        rows = np.arange(i * size, (i + 1) * size) % count  # the last one, filled up
+        rows = np.arange(i * size, (i + 1) * size) % count  # the last batch is padded
         batch_key = jax.random.fold_in(key, i)
         patterns = _patterns_of_groups(batch_key, source, group_rows[rows])
         answers.append(classify_patterns(run, np.asarray(patterns), size))

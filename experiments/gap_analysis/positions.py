@@ -1,4 +1,4 @@
-"""The Wyckoff position that an atom of a known crystal is on."""
+"""The Wyckoff position of an atom of a known crystal."""
 
 import numpy as np
 from jaxtyping import Float

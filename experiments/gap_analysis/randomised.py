@@ -1,8 +1,8 @@
-"""Known crystals whose coordinates, or the shape of whose cell, are randomised.
+"""Known crystals with randomised coordinates or cell shapes.
 
-What is randomised is sampled as the prior samples it: free coordinates uniformly, the
-shape of the cell from the kernel density of the lattice system. All else is kept: space
-group, elements, occupancies, Wyckoff positions and the volume.
+These are sampled as in the prior: free coordinates uniformly, the shape of the cell
+from the kernel density of the lattice system. Everything else is kept: space group,
+elements, occupancies, Wyckoff positions and volume.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ MAX_TRIES = 20
 
 @dataclass(frozen=True)
 class Kind:
-    """What of a crystal is randomised."""
+    """Which properties of a crystal are randomised."""
 
     coordinates: bool
     cell: bool
@@ -40,11 +40,11 @@ class Randomised:
 
     Attributes:
         structures: n crystals; None where every draw failed.
-        changed: [n] whether a crystal has anything of what was to be randomised: free
-            coordinates, or a cell that is not cubic.
+        changed: [n] whether a crystal has anything to randomise: free coordinates, or a
+            cell that is not cubic.
         drawn: number of all draws.
-        rejected: number of those without a cell, with too long an edge, or of another
-            symmetry or structure type than the known crystal; repeated.
+        rejected: number of draws whose angles close no cell, with too long an edge, or
+            with another symmetry or structure type than the known crystal; repeated.
     """
 
     structures: tuple[Structure | None, ...]
@@ -56,11 +56,10 @@ class Randomised:
 def randomise_coordinates(rng: np.random.Generator, structure: Structure) -> Structure:
     """The crystal with uniform free coordinates on the same Wyckoff positions.
 
-    Rows of one site, which share its place, move together; a site without free
-    coordinates stays where it is.
+    Rows of a mixed site move together; a site without free coordinates does not move.
 
     Args:
-        rng: generator; used for every site, so that one of them changes no other.
+        rng: generator; used for every site, so that the sites are independent.
         structure: in the reference setting of its space group.
     """
     places, site_of_row = np.unique(structure.positions, axis=0, return_inverse=True)
@@ -98,7 +97,7 @@ def randomise_cells(
         group_rows: [n] rows of their groups in the statistics.
 
     Returns:
-        n crystals; None where the draw closes no cell.
+        n crystals; None where the sampled angles close no cell.
     """
     keys = jax.random.split(key, len(structures))
     volumes = np.array([structure.volume for structure in structures], np.float32)
@@ -113,7 +112,7 @@ def randomise_cells(
 
 
 def _can_change(structure: Structure, kind: Kind) -> bool:
-    """Whether a crystal has anything of what is randomised."""
+    """Whether a crystal has anything to randomise."""
     group = space_group(structure.space_group or 1)
     if kind.cell and group.lattice_system != "cubic":
         return True
@@ -142,10 +141,10 @@ class Randomiser:
     progress: bool = False
 
     def __call__(self, key: Key[Array, ""], known: Selection) -> Randomised:
-        """Randomises crystals, again and again until each keeps its structure type.
+        """Randomises crystals, repeatedly until each keeps its structure type.
 
-        A draw with more symmetry is of another space group, or its sites are of other
-        multiplicities: spglib decides, as it decided the label.
+        A draw with higher symmetry has another space group, or sites of other
+        multiplicities: spglib decides, as it did for the label.
 
         Args:
             key: random key.
@@ -171,10 +170,10 @@ class Randomiser:
     def _sample_rows(
         self, key: Key[Array, ""], attempt: int, rows: list[int], known: Selection
     ) -> dict[int, Structure]:
-        """One draw for each row of `known`, without those that have no fitting cell."""
+        """One draw for each row of `known`, without those that have no valid cell."""
         entropy = np.asarray(jax.random.key_data(key)).tolist()
         cells: Sequence[Structure | None] = known.structures
-        if self.kind.cell:  # all of them each time, so that one program serves all
+        if self.kind.cell:  # all rows each time, so that one program serves all draws
             attempt_key = jax.random.fold_in(key, attempt)
             cells = randomise_cells(attempt_key, self.prior, cells, known.labels)
         fresh = {}
@@ -192,7 +191,7 @@ class Randomiser:
         self, fresh: dict[int, Structure], known: Selection
     ) -> dict[int, Structure]:
         """Those of the draws that have the symmetry and type of the known crystals."""
-        # a number for a name, to know the crystals again
+        # numbers for names, to identify the crystals
         named = [dataclasses.replace(s, name=str(i)) for i, s in fresh.items()]
         analyses, _ = analyse_all(named, self.symprec, progress=self.progress)
         kept = {}

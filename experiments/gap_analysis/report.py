@@ -1,4 +1,4 @@
-"""Page and figure of gap_analysis: accuracy on crystals that are ever more random."""
+"""Page and figure of gap_analysis: accuracy on increasingly randomised crystals."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,10 +19,10 @@ _HEADER = (
     "gain in top-1 / points",
 )
 _LEGEND = (
-    "In brackets: 95 % intervals, Wilson's of a proportion, and for the gain that of a "
-    "mean of pairs, the same crystal unchanged and randomised. Changed: crystals that "
+    "In brackets: 95 % intervals, Wilson's for proportions, and for the gain that of a "
+    "mean over pairs of one crystal, unchanged and randomised. Changed: crystals that "
     "have free coordinates, or a cell that is not cubic. Over types: mean over the "
-    "structure types, weighed alike."
+    "structure types, with equal weights."
 )
 _PARTS = {"held_out": "held-out", "test": "held-out (those for validation left out)"}
 
@@ -73,7 +73,7 @@ def _row(part: Mapping) -> list[object]:
 
 
 def to_markdown(result: Mapping) -> str:
-    """The table, and what it is of."""
+    """The table, and a description of its crystals."""
     counts = ", ".join(
         f"{name.replace('_', ' ')} {n:,}" for name, n in result["counts"].items()
     )
@@ -86,5 +86,5 @@ def to_markdown(result: Mapping) -> str:
         + ", ".join(f"{name} {v}" for name, v in result["versions"].items())
         + f".\n\n{table(_HEADER, [_row(part) for part in result['sets'].values()])}"
         f"\n\n{_LEGEND}\n\n"
-        "![Accuracy on crystals ever more random](gap_analysis.png)\n"
+        "![Accuracy on increasingly randomised crystals](gap_analysis.png)\n"
     )

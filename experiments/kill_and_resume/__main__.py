@@ -4,9 +4,8 @@
 
 The real command, with the real generator of crystals and a small network, is killed by
 SIGKILL at random moments: while it starts, while it trains, and, every second time,
-while it writes a checkpoint. Then it resumes and runs to its end. Parameters, their
-best checkpoint and the metrics must be those of a run that was never killed, bit for
-bit.
+while it writes a checkpoint. Then it resumes and finishes. Parameters, best checkpoint
+and metrics must equal those of a run that was never killed, bit for bit.
 
 Twenty kills at steps 50 to 530 of 600, ten of them while a checkpoint was written, left
 no difference (jax 0.10.1, two cores of a CPU, commit 1779318).
@@ -23,7 +22,7 @@ from experiments.kill_and_resume.runs import STEPS, command_of, differences, fin
 from experiments.shared.flags import require_positive
 from xrdjax.errors import InputError, exit_on_input_error
 
-# Kills come up to so long after a step was reached, seconds.
+# Longest delay of a kill after a step was reached, seconds.
 _LATEST = 0.5
 
 
@@ -43,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 def kill_and_finish(
     command: Sequence[str], workdir: Path, kills: int, rng: random.Random
 ) -> None:
-    """Kills a run at random steps, prints what each kill met, and lets the run end."""
+    """Kills a run at random steps, prints a line a kill, and lets the run end."""
     print("kill  step  newest checkpoint  while writing", flush=True)
     steps = sorted(rng.randrange(int(0.9 * STEPS)) for _ in range(kills))
     for i, step in enumerate(steps):
@@ -58,7 +57,7 @@ def kill_and_finish(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints a table of the kills, and ends with status 1 if they left a trace."""
+    """Prints a table of the kills; exits with status 1 if they changed the result."""
     given = _parser().parse_args(arguments)
     with exit_on_input_error():
         require_positive("kills", given.kills)

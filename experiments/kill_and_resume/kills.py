@@ -17,9 +17,9 @@ class Kill:
     """The state of a run when it was killed.
 
     Attributes:
-        step: last step of which there were metrics.
-        checkpoint: step of the newest finished folder; 0 without any.
-        writing: whether a checkpoint was half written.
+        step: last step with metrics.
+        checkpoint: step of the newest complete checkpoint; 0 without any.
+        writing: whether a checkpoint was incomplete.
     """
 
     step: int
@@ -39,11 +39,11 @@ def kill_once(
     Args:
         command: that starts it, or resumes it.
         workdir: its work directory.
-        step: not before there are metrics of it.
-        delay: seconds from then on.
-        writing: whether to wait for a checkpoint that is being written, besides.
+        step: step whose metrics are waited for.
+        delay: seconds to wait after that.
+        writing: whether to wait, in addition, until a checkpoint is being written.
     """
-    left = set(_checkpoints(workdir))  # by earlier kills, and yet to be removed
+    left = set(_checkpoints(workdir))  # by earlier kills, not yet removed
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

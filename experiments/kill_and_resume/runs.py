@@ -1,4 +1,4 @@
-"""The run that is killed: its command, what it has recorded, and how it ended."""
+"""The run that is killed: its command, its records and its final state."""
 
 import json
 import subprocess
@@ -43,7 +43,7 @@ def finish(command: Sequence[str]) -> None:
     """Lets a run end.
 
     Raises:
-        InputError: it failed; with what it printed.
+        InputError: it failed; the message has its output.
     """
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
@@ -51,7 +51,7 @@ def finish(command: Sequence[str]) -> None:
 
 
 def history(workdir: Path) -> list[dict]:
-    """Metrics of the whole lines, without the speed, which is never twice the same."""
+    """Metrics of complete lines, without the speed, which varies."""
     path = workdir / METRICS_FILE
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     lines = [json.loads(line) for line in text.splitlines(True) if line.endswith("\n")]
@@ -62,13 +62,13 @@ def history(workdir: Path) -> list[dict]:
 
 
 def last_step(workdir: Path) -> int:
-    """Last step of which there are metrics; 0 without any."""
+    """Last step with metrics; 0 without any."""
     lines = history(workdir)
     return lines[-1]["step"] if lines else 0
 
 
 def differences(killed: Path, unbroken: Path) -> list[str]:
-    """In what the ends of two runs differ; nothing if they are the same."""
+    """Differences between the final states of two runs; empty if there are none."""
     found = []
     for checkpoint in ("newest", "best"):
         runs = [load_run(path, checkpoint) for path in (killed, unbroken)]

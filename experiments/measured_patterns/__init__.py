@@ -1,1 +1,1 @@
-"""How well a network names the space groups of measured patterns."""
+"""How well a network recognises the space groups of measured patterns."""

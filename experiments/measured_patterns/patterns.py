@@ -12,13 +12,13 @@ from xrdjax.files import read_npz
 
 @dataclasses.dataclass(frozen=True)
 class MeasuredPatterns:
-    """Measured patterns with what is known of their specimens.
+    """Measured patterns and the space groups and minerals of their specimens.
 
     Attributes:
         two_theta: [R] degrees, for Cu K-alpha1.
         intensity: [n, R]; NaN where not measured.
         space_groups: [n] numbers.
-        minerals: [n] number of the mineral or phase; its patterns count as one.
+        minerals: [n] number of the mineral or phase, to weight minerals equally.
     """
 
     two_theta: Float[np.ndarray, " R"]
@@ -30,7 +30,7 @@ class MeasuredPatterns:
 def read_patterns(path: Path) -> MeasuredPatterns:
     """Reads `intensity` and `space_group`, `group` or `phase`, and `two_theta_deg`.
 
-    Without angles, they are 5 to 90 degrees in even steps.
+    Without angles, the points are evenly spaced from 5 to 90 degrees.
 
     Raises:
         InputError: the file cannot be read or lacks one of these.

@@ -1,8 +1,8 @@
-"""How fast crystals are sampled, simulated and learned from; beside other programs.
+"""Speed of sampling, simulation and training, and of other programs.
 
     python -m experiments.throughput --compare --out=FILE.json --figure=FILE.png
 
-Every figure is the median of the repeats after a first run, compilation apart, at the
+Every number is the median of the repeats after a first run, without compilation, at the
 paper's settings (8501 points from 5 to 90 degrees, the bundled statistics). The
 repeats go through several batches of synthetic crystals, the same for every stage. On
 a CPU the stages are measured on one core, in a process of their own; other processes

@@ -1,4 +1,4 @@
-"""The benchmark as a whole: what is measured, in which process, in which order."""
+"""The whole benchmark: what is measured, in which process and in which order."""
 
 import concurrent.futures
 import multiprocessing
@@ -26,7 +26,7 @@ from xrdjax.instrument.grid import PAPER_GRID
 from xrdjax.instrument.instrument import CU_K_ALPHA
 from xrdjax.prior.sites import sites_to_structure
 
-# PyXtal: crystals that are asked for, and seconds after which one is abandoned.
+# PyXtal: number of crystals requested, and seconds after which one is abandoned.
 _PYXTAL_CRYSTALS = 48
 _PYXTAL_LIMIT_S = 10
 
@@ -39,7 +39,7 @@ def _in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def time_all_devices(bench: Bench) -> list[dict[str, Any]]:
-    """The generator on one core, on all as one device, and as a device each."""
+    """The generator on one core, on all cores as one device, and as a device each."""
     everything = cores()
     ways = [(1, 1), (everything, 1), (everything, everything)]
     fitting = [way for way in dict.fromkeys(ways) if bench.batch % way[1] == 0]
@@ -60,7 +60,7 @@ def synthetic_structures(bench: Bench) -> list[Structure]:
 def time_other_programs(
     bench: Bench, announce: Callable[[str], None]
 ) -> dict[str, Any]:
-    """pymatgen and PyXtal at the same work, on one core."""
+    """pymatgen and PyXtal doing the same work on one core."""
     structures = synthetic_structures(bench)
     ends_deg = (PAPER_GRID.two_theta_min_deg, PAPER_GRID.two_theta_max_deg)
     announce("pymatgen")
@@ -72,11 +72,11 @@ def time_other_programs(
 
 
 def compare(stages: dict[str, Any], others: dict[str, Any]) -> list[dict[str, Any]]:
-    """Crystals a second of each core: this program's beside others'.
+    """Crystals per second and core of this program and of others.
 
-    This program's figure is that of one device, which is one core if it is a CPU.
-    It does a little more than pymatgen, which forms no profile, and samples otherwise
-    than PyXtal, which keeps atoms at a distance.
+    The number of this program is that of one device, which is one core if it is a CPU.
+    It does a little more than pymatgen, which computes no profile, and samples
+    differently from PyXtal, which keeps atoms apart.
     """
     pairs = (
         ("patterns", "simulate_sites", "pymatgen", "peak lists", "crystals"),
@@ -100,7 +100,7 @@ def compare(stages: dict[str, Any], others: dict[str, Any]) -> list[dict[str, An
 
 
 def benchmark(bench: Bench, with_others: bool) -> dict[str, Any]:
-    """Everything that is measured, as for JSON.
+    """Everything that is measured, ready for JSON.
 
     Args:
         bench: size of the batches, and repeats.

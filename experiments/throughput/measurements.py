@@ -1,4 +1,4 @@
-"""What the effects of a measurement cost: the generator with and without them."""
+"""The cost of the effects of a measurement: the generator with and without them."""
 
 import runpy
 from pathlib import Path
@@ -26,7 +26,7 @@ def _config() -> ml_collections.ConfigDict:
 def measurements() -> dict[str, Measurement]:
     """The paper's measurement on few points, and that of configs/measured.py.
 
-    The latter once on as few points, and once on the steps of a diffractometer.
+    The latter once on equally few points, and once on the steps of a diffractometer.
     """
     config = _config()
     few = config.copy_and_resolve_references()
@@ -42,7 +42,7 @@ def measurements() -> dict[str, Measurement]:
 def time_measurements(bench: Bench) -> dict[str, Any]:
     """Samples and simulates a batch by each measurement, on one core.
 
-    Belongs in a process of its own, which has not used JAX yet.
+    To be called in a process of its own, which has not used JAX yet.
     """
     if jax.default_backend() == "cpu":
         pin(1)

@@ -16,12 +16,12 @@ from xrdjax.crystals.elements import SYMBOLS
 
 
 class _TooLong(Exception):
-    """A crystal took more than its time."""
+    """A crystal exceeded its time limit."""
 
 
 @contextlib.contextmanager
 def _at_most(seconds: int) -> Iterator[None]:
-    """Raises _TooLong inside when the seconds are over, where there are alarms."""
+    """Raises _TooLong in its body after the seconds, on systems with alarms."""
     if not hasattr(signal, "SIGALRM"):
         yield
         return
@@ -80,15 +80,15 @@ def time_pymatgen(
 def time_pyxtal(structures: Sequence[Structure], limit_s: int) -> dict[str, Any]:
     """Times PyXtal's random crystals of the groups and compositions of given ones.
 
-    Unlike this program, PyXtal keeps atoms at a distance, and samples until they are.
+    Unlike this program, PyXtal keeps atoms apart, and samples until they are.
 
     Args:
-        structures: crystals whose group and atoms in the conventional cell are asked.
+        structures: crystals whose groups and conventional-cell contents are requested.
         limit_s: seconds after which a crystal is abandoned; they count.
     """
     pin(1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what its dependencies deprecate
+        warnings.simplefilter("ignore")  # deprecations of its dependencies
         from pyxtal import pyxtal
 
     seconds, valid, too_long, none_found = [], 0, 0, 0
@@ -109,7 +109,7 @@ def time_pyxtal(structures: Sequence[Structure], limit_s: int) -> dict[str, Any]
             valid += bool(crystal.valid)
         except _TooLong:
             too_long += 1
-        except RuntimeError:  # how PyXtal says that it found none
+        except RuntimeError:  # raised by PyXtal if it finds no crystal
             none_found += 1
         seconds.append(time.perf_counter() - began)
     return _summary(

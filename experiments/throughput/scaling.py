@@ -1,4 +1,4 @@
-"""Seconds for a crystal against the volume of its cell and its number of sites."""
+"""Time per crystal as a function of cell volume and number of sites."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from xrdjax.symmetry.wyckoff import wyckoff_positions
 CELLS = {2: (5, 6, 7, 80, 95, 105), 62: (5, 6, 7, 90, 90, 90)}
 VOLUMES = (500, 1000, 2000, 4000, 7000)  # cubic angstrom
 SITES = (1, 3, 10, 30, 100)
-# What is kept while the other grows.
+# The value of each quantity while the other grows.
 FIXED_SITES, FIXED_VOLUME = 20, 2000
 _ELEMENTS = (8, 14, 26)
 
@@ -26,7 +26,7 @@ _ELEMENTS = (8, 14, 26)
 def general_sites(
     number: int, count: int, volume: float, copies: int, max_sites: int
 ) -> Sites:
-    """Crystals alike in cost: atoms at random on the general position of a group.
+    """Crystals of equal cost: atoms at random on the general position of a group.
 
     Args:
         number: of the space group, a key of CELLS.
@@ -79,11 +79,11 @@ def _curve(
 def time_scaling(
     bench: Bench, volumes: Sequence[int] = VOLUMES, counts: Sequence[int] = SITES
 ) -> list[dict[str, Any]]:
-    """Curves of milliseconds a crystal, from occupied sites to the pattern.
+    """Curves of milliseconds per crystal, from occupied sites to the pattern.
 
-    A chunk holds equal crystals, so that none waits for another. The exponent is
-    given for the whole curve and for its last three points, where what every
-    crystal costs (the profile) matters less.
+    A chunk holds crystals of equal cost, so that none waits for another. The exponent
+    is given for the whole curve and for its last three points, where the constant cost
+    of a crystal (the profile) matters less.
     """
     source = bench.source()
     chunk = source.capacity.chunk_of(256)

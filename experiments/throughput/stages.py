@@ -1,8 +1,8 @@
 """Seconds of the generator by stages, on one device and on several.
 
 Each stage calls the functions of the package that a source of synthetic crystals calls,
-in the same chunks; what it returns depends on all of its work, so that the compiler
-removes none.
+in the same chunks; its result depends on all of its work, so that the compiler removes
+none of it.
 """
 
 import dataclasses
@@ -32,16 +32,17 @@ from xrdjax.patterns.synthetic import (
     make_synthetic_source,
     place_sites,
 )
+from xrdjax.prior.file import load_statistics
 from xrdjax.prior.sampling import sample_crystals, sample_group_rows
 from xrdjax.prior.sites import Sites
 
-# Seed of the batches that the repeats take in turn.
+# Seed of the batches that the repeats use in turn.
 SEED = 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Bench:
-    """What all stages share.
+    """Settings that all stages share.
 
     Attributes:
         batch: number of crystals B.
@@ -57,14 +58,14 @@ class Bench:
 
     def source(self) -> SyntheticSource:
         """The paper's source of synthetic crystals, on the device."""
-        return jax.device_put(make_synthetic_source())
+        return jax.device_put(make_synthetic_source(load_statistics(min_crystals=50)))
 
 
 def sample_sites(
     key: Key[Array, ""], source: SyntheticSource, batch: int
 ) -> tuple[Sites, dict[str, Array]]:
-    """Crystals by the groups' frequencies, their symmetry checked; counts of draws."""
-    # as the source splits it, so that the crystals are those of the whole
+    """Crystals by the groups' frequencies, with checked symmetry; counts of draws."""
+    # split as in the source, so that the crystals are those of the whole generator
     group_key, crystal_key, _ = jax.random.split(key, 3)
     rows = sample_group_rows(group_key, source.prior, batch)
     sites, counts = sample_crystals(crystal_key, source.prior, rows, source.limits)
@@ -145,7 +146,7 @@ def profile(
 
 
 def simulate_sites(key: Key[Array, ""], sites: Sites, source: SyntheticSource) -> Batch:
-    """All that follows the sampling: from occupied sites to patterns."""
+    """Everything after the sampling: from occupied sites to patterns."""
     return source.measure(key, sites)
 
 
@@ -162,7 +163,7 @@ def _time_parts(
     source: SyntheticSource,
     bench: Bench,
 ) -> dict[str, Timing]:
-    """Timings of all that follows the sampling, by parts and as a whole."""
+    """Timings of everything after the sampling, by parts and as a whole."""
     measured = [source.measurement.sample(key, bench.batch) for key in keys]
     nodes = len(source.measurement.peaks.skew)
     random = np.random.default_rng(0).random((bench.batch, nodes), np.float32)
@@ -190,7 +191,7 @@ def _time_parts(
 
 
 def _structure_factors(timings: dict[str, Timing], batch: int) -> dict[str, Any]:
-    """Their time, which is what the other stages after the sampling leave."""
+    """Time of the structure factors: what remains after the other stages."""
     others = ("placing atoms", "reflections", "profile")
     rest = timings["simulate_sites"].median_s
     rest -= sum(timings[name].median_s for name in others)
@@ -216,16 +217,16 @@ def time_stages(bench: Bench) -> dict[str, Any]:
 
 
 def time_stages_on_one_core(bench: Bench) -> dict[str, Any]:
-    """`time_stages` on one core; belongs in a process that has not used JAX yet."""
+    """`time_stages` on one core; to be called in a process that has not used JAX."""
     pin(1)
     return time_stages(bench)
 
 
 def time_devices(bench: Bench, cores: int, devices: int) -> dict[str, Any]:
-    """Times the generator on so many cores, as so many devices that share the batch.
+    """Times the generator on some cores, as some devices that share the batch.
 
-    Belongs in a process of its own, which has not used JAX yet: it settles how many
-    cores and devices there are, and measures the memory of the process.
+    To be called in a process of its own, which has not used JAX yet: it sets the number
+    of cores and devices, and measures the memory of the process.
     """
     pin(cores)
     jax.config.update("jax_num_cpu_devices", devices)

@@ -1,4 +1,4 @@
-"""Seconds and memory of compiled functions, and what they were measured on."""
+"""Time and memory of compiled functions, and the machine they were measured on."""
 
 import dataclasses
 import os
@@ -19,8 +19,8 @@ class Timing:
 
     Attributes:
         compile_s: tracing and compilation, seconds; 0 where nothing is compiled.
-        wall_s: seconds by the clock, one a repeat.
-        cpu_s: processor seconds of this process, all threads, one a repeat.
+        wall_s: elapsed seconds of each repeat.
+        cpu_s: processor seconds of this process, all threads, of each repeat.
     """
 
     compile_s: float
@@ -29,7 +29,7 @@ class Timing:
 
     @property
     def median_s(self) -> float:
-        """Median of the repeats by the clock, seconds."""
+        """Median of the elapsed times, seconds."""
         return statistics.median(self.wall_s)
 
     def as_dict(self, members: int) -> dict[str, Any]:
@@ -54,16 +54,16 @@ def time_runs(
     compile_s: float = 0.0,
     donate: bool = False,
 ) -> Timing:
-    """Times a function after a first run that does not count.
+    """Times a function after a first run, which is not counted.
 
     Args:
-        function: compiled already, or to be by its first run.
-        inputs: arguments, alike in shape; the repeats take them in turn, so that
-            more than one batch of random crystals counts.
+        function: compiled already, or compiled in its first run.
+        inputs: arguments of equal shapes; the repeats use them in turn, so that
+            more than one batch of random crystals is measured.
         repeats: measured runs.
         compile_s: seconds that compilation took.
-        donate: the function gives back its first argument renewed, as the first of
-            its results, and the old one is lost (a training step).
+        donate: the function donates its first argument and returns its successor as the
+            first result (a training step).
     """
     result = jax.block_until_ready(function(*inputs[0]))
     wall, cpu = [], []
@@ -84,7 +84,7 @@ def measure(
     repeats: int,
     donate: bool = False,
 ) -> Timing:
-    """Compiles a function and times it, the compilation apart; see `time_runs`."""
+    """Compiles a function and times it, compilation separately; see `time_runs`."""
     jitted = function if hasattr(function, "lower") else jax.jit(function)
     began = time.perf_counter()
     compiled = jitted.lower(*inputs[0]).compile()
@@ -93,10 +93,10 @@ def measure(
 
 
 def peak_resident_mib() -> float | None:
-    """Most resident memory of this process so far, MiB; None where /proc is absent.
+    """Peak resident memory of this process so far, MiB; None where /proc is absent.
 
-    VmHWM starts anew with the program, unlike getrusage's ru_maxrss, which a child
-    takes over from its parent.
+    VmHWM is reset when a program starts, unlike ru_maxrss of getrusage, which a child
+    inherits from its parent.
     """
     path = Path("/proc/self/status")
     if not path.exists():
@@ -107,7 +107,7 @@ def peak_resident_mib() -> float | None:
 
 
 def peak_device_mib() -> float | None:
-    """Most memory of the first device so far, MiB; None where it does not count."""
+    """Peak memory of the first device so far, MiB; None if it is not reported."""
     counted = jax.local_devices()[0].memory_stats() or {}
     peak = counted.get("peak_bytes_in_use")
     return None if peak is None else peak / 2**20
@@ -121,7 +121,7 @@ def cores() -> int:
 
 
 def pin(count: int) -> None:
-    """Keeps this process, and threads that it starts later, on its first cores."""
+    """Restricts this process, and threads that it starts later, to its first cores."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
@@ -134,7 +134,7 @@ def _git(*arguments: str) -> str:
 
 
 def commit() -> str:
-    """The commit that is measured, "+" behind it if files of it were changed."""
+    """The measured commit, followed by "+" if tracked files were changed."""
     try:
         changed = _git("status", "--porcelain", "--untracked-files=no")
         return _git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
@@ -151,7 +151,7 @@ def _processor() -> str:
 
 
 def circumstances() -> dict[str, Any]:
-    """Device, versions and commit, and what else kept the machine busy."""
+    """Device, versions and commit, and the load of the machine."""
     device = jax.local_devices()[0]
     return {
         "device": _processor() if device.platform == "cpu" else device.device_kind,

@@ -1,4 +1,4 @@
-"""Seconds of a training step, of its parts, and the floor of its network."""
+"""Time of a training step and its parts, and a lower bound for its network."""
 
 import dataclasses
 import runpy
@@ -23,22 +23,22 @@ from xrdjax.prior.file import load_statistics
 from xrdjax.training.state import init_state
 from xrdjax.training.step import CallSize, Learner, make_train_steps
 
-# Patterns a step of the full networks where the device is a CPU.
+# Patterns per step of the full networks where the device is a CPU.
 _SMALL_BATCH = 16
-# Rows of the square matrices whose product gives the device's speed.
+# Rows of the square matrices by whose product the device's speed is measured.
 _MATRIX = {"cpu": 1024}
 _LARGE_MATRIX = 8192
 
 
 @struct.dataclass
 class GivenSource:
-    """A `Source` that costs nothing: the same patterns every time."""
+    """A `Source` without cost: the same patterns every time."""
 
     patterns: Float[Array, "B T"]
     group_rows: Int[Array, " B"]
 
     def sample(self, key: Key[Array, ""], size: int) -> Batch:
-        """All of the patterns, which must be as many as are asked for."""
+        """All of the patterns, whose number must be `size`."""
         return Batch(self.patterns, Targets(self.group_rows), counts={})
 
 
@@ -48,7 +48,7 @@ class Training:
 
     Attributes:
         learner: network and optimizer.
-        size: of one call; its crystals are sampled together.
+        size: of one call, whose crystals are sampled together.
         mesh: of all devices.
         points: number of points T of a pattern.
         groups: number of space groups K.
@@ -107,8 +107,8 @@ class Training:
     def network_operations(self) -> float:
         """Floating-point operations of the network in one call.
 
-        Three times those of its forward pass, since the gradients by inputs and by
-        parameters need as many each.
+        Three times those of its forward pass, since the gradients with respect to
+        inputs and to parameters take as many each.
         """
         model = self.learner.model
         params = {"params": parameter_shapes(model, self.points)}
@@ -124,7 +124,7 @@ def load_config(variant: str) -> ml_collections.ConfigDict:
 
 
 def matrix_product_speed(dtype: Any, repeats: int) -> float:
-    """Operations a second of a plain matrix product, two for each multiplication."""
+    """Operations per second of a plain matrix product, two for each multiplication."""
     size = _MATRIX.get(jax.default_backend(), _LARGE_MATRIX)
     key = jax.random.key(SEED)
     matrix = jax.random.normal(key, (size, size)).astype(dtype)
@@ -140,12 +140,12 @@ def forward_operations(function: Any, *arguments: Any) -> float:
 def make_training(
     config: ml_collections.ConfigDict, groups: int, batch: int | None, repeats: int
 ) -> Training:
-    """The training of a configuration, a call of as many steps as are sampled together.
+    """The training of a configuration; a call has the steps that are sampled together.
 
     Args:
         config: of the run.
         groups: number of space groups K.
-        batch: patterns a step; the configuration's where it is None.
+        batch: patterns per step; by default as configured.
         repeats: measured runs.
     """
     mesh = devices.global_mesh()
@@ -163,12 +163,12 @@ def make_training(
 
 
 def time_training(variant: str, repeats: int) -> dict[str, Any]:
-    """Times the training of configs/resnet.py, its generator, and its network.
+    """Times the training of configs/resnet.py, its generator and its network.
 
     It uses as many devices as the configuration splits a CPU into. The floor is the
     time of the network's operations at the speed of a plain matrix product.
 
-    Belongs in a process of its own, which has not used JAX yet.
+    To be called in a process of its own, which has not used JAX yet.
 
     Args:
         variant: of the configuration, "quick" or a depth.
@@ -176,7 +176,7 @@ def time_training(variant: str, repeats: int) -> dict[str, Any]:
     """
     config = load_config(variant)
     jax.config.update("jax_num_cpu_devices", config.cpu_devices)
-    statistics = load_statistics()
+    statistics = load_statistics(min_crystals=50)
     on_cpu = jax.default_backend() == "cpu"
     batch = _SMALL_BATCH if on_cpu and variant != "quick" else None
     training = make_training(config, len(statistics.space_groups), batch, repeats)

@@ -8,7 +8,7 @@ import pytest
 from laws import for_each
 
 from xrdjax.crystals.cif import read_text
-from xrdjax.crystals.cif_block import element_of_site
+from xrdjax.crystals.compositions import species_of_site
 from xrdjax.crystals.crystal import expand_sites
 from xrdjax.crystals.elements import SYMBOLS
 from xrdjax.errors import InputError
@@ -83,11 +83,19 @@ def test_the_group_is_found_under_old_and_new_tags(symmetry):
 
 
 def test_operations_take_precedence_over_the_name():
-    structure = _read(
-        CELL, NAME, _operations("_symmetry_equiv_pos_as_xyz", "P 1"), SITES
+    name = "_symmetry_space_group_name_H-M 'P m n a'\n"
+    reading = read_text(
+        "data_test\n"
+        + CELL
+        + name
+        + _operations("_symmetry_equiv_pos_as_xyz", "P m -3 m")
+        + SITES,
+        "test.cif",
     )
-    assert structure.space_group == 1
+    (structure,) = reading.structures
+    assert structure.space_group == 221
     assert len(expand_sites(structure)[0]) == 2
+    assert "the name 'P m n a' is another" in reading.notes[0].text
 
 
 def test_the_setting_is_that_of_the_operations():
@@ -172,13 +180,14 @@ def test_deuterium_tritium_charges_and_capitals_are_elements():
 def test_the_element_of_a_site_follows_from_type_label_and_formula(
     type_symbol, label, formula, element
 ):
-    assert SYMBOLS[element_of_site(type_symbol, label, formula)] == element
+    ((number, amount),) = species_of_site(type_symbol, label, formula).shares
+    assert (SYMBOLS[number], amount) == (element, 1)
 
 
 @for_each("symbol", ["Xx", "M", "Vac", "Va", "Dum", "1", "Es"])
 def test_a_site_without_an_element_is_refused(symbol):
     with pytest.raises(InputError, match="site .*: unknown element"):
-        element_of_site(symbol, "", "")
+        species_of_site(symbol, "", "")
 
 
 def test_dummy_atoms_are_left_out():

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compilation import AS_FOR_USERS
 from examples import general_structure
 from oracles import powder
 from oracles.adapters import atoms_of
@@ -53,7 +54,9 @@ def _simulate(crystals, instruments, specimens, peaks, reverse=False):
     return simulate_chunk(crystals, instruments, specimens, peaks, CAPACITY, reverse)
 
 
-_jitted = jax.jit(_simulate, static_argnames=("reverse",))
+_jitted = jax.jit(
+    _simulate, static_argnames=("reverse",), compiler_options=AS_FOR_USERS
+)
 
 
 def stack(*trees):
@@ -65,10 +68,11 @@ def simulate(
     instrument: Instrument | None = None,
     sizes_nm=SIZES_NM,
     reverse: bool = False,
+    b_iso: float = 0.0,
 ):
     """Patterns of four crystals, all by one instrument."""
     instrument = instrument or make_instrument((CU,))
-    specimens = jax.tree.map(lambda x: np.repeat(x[None], 4, 0), make_specimen())
+    specimens = stack(*[make_specimen(50.0, b_iso)] * 4)
     specimens = specimens.replace(size_nm=np.asarray(sizes_nm, np.float32))
     patterns, overflow = _jitted(
         crystals, stack(*[instrument] * 4), specimens, PEAKS, reverse
@@ -136,12 +140,8 @@ def test_emission_lines_add_up_by_their_weights():
     structure = gallery("quartz")
     both = make_instrument((1.54056, 1.54439), (2.0, 1.0))
     specimen = make_specimen(60.0)
-    patterns, _ = simulate_chunk(
-        stack(to_crystal(structure, SIZE)),
-        stack(both),
-        stack(specimen),
-        PEAKS,
-        CAPACITY,
+    patterns, _ = _jitted(
+        stack(to_crystal(structure, SIZE)), stack(both), stack(specimen), PEAKS
     )
     ends = GRID.two_theta_min_deg, GRID.two_theta_max_deg
     total = 0
@@ -191,13 +191,8 @@ def test_occupancies_and_displacement_factors_count_as_in_a_plain_sum():
 def test_a_displacement_factor_of_the_specimen_is_one_of_every_atom():
     crystal = to_crystal(general_structure(14), SIZE)
     atoms = crystal.replace(b_iso=np.full(SIZE, 1.3, np.float32))
-    instruments = stack(make_instrument((CU,)))
-    by_atoms, _ = simulate_chunk(
-        stack(atoms), instruments, stack(make_specimen(50.0)), PEAKS, CAPACITY
-    )
-    by_specimen, _ = simulate_chunk(
-        stack(crystal), instruments, stack(make_specimen(50.0, 1.3)), PEAKS, CAPACITY
-    )
+    by_atoms, _ = simulate(stack(*[atoms] * 4))
+    by_specimen, _ = simulate(stack(*[crystal] * 4), b_iso=1.3)
     np.testing.assert_allclose(by_specimen, by_atoms, rtol=0, atol=SAME)
 
 

@@ -7,8 +7,11 @@ import numpy as np
 from coded_patterns import CRYSTALS, SOURCE, Simulator, code, reading_run, row_of
 
 from xrdjax.devices import local_mesh
-from xrdjax.evaluation.answers import answer_known, answer_synthetic
+from xrdjax.evaluation.answers import Answers, answer_known, answer_synthetic
+from xrdjax.evaluation.sets import full_score
 from xrdjax.known.selection import Selection
+from xrdjax.prior.file import load_statistics, read_provenance
+from xrdjax.prior.tables import select_groups
 
 MESH = local_mesh(1)
 KNOWN = CRYSTALS[:-1]
@@ -30,6 +33,30 @@ def test_synthetic_crystals_are_as_many_as_asked_for_and_their_batches_counted()
         )
         np.testing.assert_array_equal(answers.probabilities.argmax(1), answers.labels)
         assert counts == {"drawn": 3 * batches}
+
+
+def test_accuracy_is_counted_in_all_groups_and_in_those_of_many_known_crystals():
+    numbers = np.array([14, 62, 168, 225])  # no crystal of 168 is known
+    run = dataclasses.replace(
+        reading_run(),
+        statistics=select_groups(load_statistics(), numbers),
+        provenance=read_provenance(),
+        space_groups=numbers,
+    )
+    labels = np.array([0, 1, 2, 2, 3])
+    right = Answers(np.eye(4)[[0, 1, 2, 0, 0]], labels, {})
+    score = full_score(run, right)
+    assert (score["top1"]["hits"], score["top1"]["count"]) == (3, 5)
+    common = score["common_groups"]
+    assert (common["top1"]["hits"], common["top1"]["count"]) == (2, 3)
+    assert common["space_groups"] == 3
+    few = dataclasses.replace(
+        run,
+        statistics=select_groups(load_statistics(), numbers[:2]),
+        space_groups=numbers[:2],
+    )
+    only = Answers(np.eye(2), np.arange(2), {})
+    assert "common_groups" not in full_score(few, only)
 
 
 def test_each_batch_of_synthetic_crystals_has_a_key_of_its_own_and_a_seed_the_same():

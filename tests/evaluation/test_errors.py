@@ -1,4 +1,4 @@
-"""Why a network errs: worked cases, and what must add up."""
+"""Analysis of errors: worked cases, and sums."""
 
 import numpy as np
 import pytest
@@ -75,7 +75,7 @@ def test_an_ideal_reader_answers_the_most_frequent_of_the_groups_that_agree():
     labels = np.arange(6)
     answers = ideal_answers(labels, GROUPS, FREQUENCIES)
     np.testing.assert_array_equal(GROUPS[answers], [2, 62, 62, 123, 123, 229])
-    # the Laue class parts 4/m from 4/mmm, but not mm2 from mmm
+    # the Laue class distinguishes 4/m from 4/mmm, but not mm2 from mmm
     answers = ideal_answers(
         labels, GROUPS, FREQUENCIES, ("extinction_symbol", "laue_class")
     )

@@ -1,4 +1,4 @@
-"""What an evaluation reports, on patterns that state their space group."""
+"""The report of an evaluation, on patterns that state their space group."""
 
 import json
 
@@ -48,7 +48,7 @@ def test_a_network_that_reads_the_group_is_right_about_every_pattern(evaluate, c
     for section in sections.values():
         assert section["score"]["top1"]["fraction"] == 1
     assert sections["synthetic"]["score"]["top1"]["count"] == 7
-    # four batches of two, of three drawn crystals each
+    # four batches of two, of three sampled crystals each
     assert sections["synthetic"]["generator"] == {"drawn": 12}
     baseline = sections["crystals"]["score"]["frequency_baseline"]
     assert baseline["top1"]["hits"] == 2

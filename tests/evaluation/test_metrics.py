@@ -1,4 +1,4 @@
-"""Figures of merit, against SciPy, by hand, and by what must add up."""
+"""Figures of merit, against SciPy and by hand, and their sums."""
 
 import math
 

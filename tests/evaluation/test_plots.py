@@ -1,4 +1,4 @@
-"""Figures are looked at by people; here only what a person may overlook is tested."""
+"""Figures are judged by eye; only what the eye may overlook is tested here."""
 
 import re
 

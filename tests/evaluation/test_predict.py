@@ -15,7 +15,7 @@ ROWS = [3, 0, 5, 5, 1, 2, 80]
 
 @pytest.fixture
 def run():
-    """A run whose network counts what it is compiled for."""
+    """A run whose network records the shapes that it is compiled for."""
     return dataclasses.replace(reading_run(), model=Reader())
 
 

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from tiny_run import tiny_config
 
+import xrdjax.evaluation.measured
 from xrdjax.errors import InputError
-from xrdjax.evaluation.measured import prepare_pattern, reads_recorded
+from xrdjax.evaluation.measured import (
+    classify_measured,
+    prepare_pattern,
+    reads_recorded,
+)
 from xrdjax.prior.file import BUNDLED, load_statistics, read_provenance
 from xrdjax.run import make_run
 
@@ -19,6 +24,27 @@ def run():
         points=4251, **{"model.channels": "measured", "model.points": 512}
     )
     return make_run(config, load_statistics(), read_provenance(BUNDLED))
+
+
+def test_an_answer_is_the_mean_over_small_errors_of_the_zero(run, monkeypatch):
+    def answer(run, patterns, batch_size, masks):
+        assert np.all(patterns[~masks] == 0)
+        return patterns
+
+    monkeypatch.setattr(xrdjax.evaluation.measured, "classify_patterns", answer)
+    grid = run.measurement.grid.two_theta_deg
+    both = [
+        prepare_pattern(run, ANGLES, peaks(place, place + 20) + 0.01)
+        for place in (30.0, 41.0)
+    ]
+    for one, mean in zip(both, classify_measured(run, both), strict=True):
+        assert mean.sum() == pytest.approx(one.pattern.sum(), rel=1e-3)
+        centroids = [values @ grid / values.sum() for values in (one.pattern, mean)]
+        assert centroids[0] == pytest.approx(centroids[1], abs=0.02)
+        spreads = [
+            (values * (np.abs(grid - 40) < 15)).max() for values in (one.pattern, mean)
+        ]
+        assert spreads[1] < spreads[0]
 
 
 def peaks(*places, width=0.1):
@@ -35,7 +61,8 @@ def test_what_was_measured_is_known_and_scaled(run):
 
 
 def test_peaks_of_another_wavelength_lie_where_the_network_expects_them(run):
-    prepared = prepare_pattern(run, ANGLES, peaks(20.0), wavelength=0.7093)
+    intensity = peaks(20.0) + 0.5 * peaks(30.0)
+    prepared = prepare_pattern(run, ANGLES, intensity, wavelength=0.7093)
     place = run.measurement.grid.two_theta_deg[prepared.pattern.argmax()]
     spacing = 0.7093 / 2 / np.sin(np.deg2rad(10))
     expected = 2 * np.rad2deg(np.arcsin(1.5406 / 2 / spacing))
@@ -55,6 +82,27 @@ def test_peaks_of_another_wavelength_lie_where_the_network_expects_them(run):
 def test_what_shows_no_peak_is_refused(run, intensity):
     with pytest.raises(InputError, match="shows no peak above its background"):
         prepare_pattern(run, ANGLES, intensity)
+
+
+def test_one_reflection_with_its_doublet_is_refused(run):
+    with pytest.raises(InputError, match="shows one peak only"):
+        prepare_pattern(run, ANGLES, peaks(69.1) + 0.5 * peaks(69.3) + 0.01)
+    k_beta = 2 * np.rad2deg(np.arcsin(1.39222 / 1.54056 * np.sin(np.deg2rad(22.3))))
+    with pytest.raises(InputError, match="shows one peak only"):
+        prepare_pattern(run, ANGLES, peaks(44.6) + 0.03 * peaks(k_beta) + 0.01)
+
+
+def test_a_hole_was_not_measured_and_the_unit_does_not_matter(run):
+    there = (ANGLES < 40) | (ANGLES > 50)
+    angles, intensity = ANGLES[there], (peaks(30, 45, 60) + 0.02)[there]
+    prepared = prepare_pattern(run, angles, intensity)
+    grid = run.measurement.grid.two_theta_deg
+    hole = (grid > 40.02) & (grid < 49.98)
+    assert not prepared.mask[hole].any() and not prepared.pattern[hole].any()
+    assert prepared.share == pytest.approx((90 - 8 - 10) / 85, abs=1e-3)
+    for unit in (1e-290, 1e290):
+        scaled = prepare_pattern(run, angles, intensity * unit)
+        np.testing.assert_allclose(scaled.pattern, prepared.pattern, rtol=1e-5)
 
 
 def test_peaks_that_can_be_seen_in_the_noise_are_not_refused(run):

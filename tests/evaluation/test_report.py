@@ -24,6 +24,13 @@ def example():
         "why_it_errs": errors.explain_errors(*given, lines),
     }
     failures = [{"name": f"{i}.cif", "reason": f"reason {i // 2}"} for i in range(60)]
+    rest = {
+        "common_groups": {
+            "min_crystals": 50,
+            "space_groups": 2,
+            **metrics.top1_and_top5(given[0][:40], labels[:40]),
+        }
+    }
     by_type = {"by_structure_type": {"types": 12, "top1_mean": 0.5}}
     return {
         "run": {
@@ -43,7 +50,7 @@ def example():
                 "description": "Some crystals.",
                 "counts": {"found": 140, "unreadable": 60, "evaluated": 80},
                 "failures": failures,
-                "score": score | by_type,
+                "score": score | by_type | rest,
             },
             "gallery": {
                 "title": "gallery",
@@ -72,6 +79,10 @@ def test_the_page_has_the_interval_the_baseline_and_the_counts(example):
     assert "| unreadable | 60 |" in page
     assert "| 225 F m -3 m | 40 |" in page
     assert "50.0 % over 12" in page
+    assert (
+        "In the 2 space groups of at least 50 known crystals: 75.0 % top-1 and 100.0 % "
+        "top-5 of 40 patterns." in page
+    )
     assert "![Confusion](report_figures/confusion.png)" in page
     assert "step 1200" in page and "abab" in page and "A note." in page
 

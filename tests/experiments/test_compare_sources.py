@@ -220,7 +220,7 @@ def test_runs_are_chosen_by_name_and_all_that_are_done_are_reported(
     assert len(results) == 3
     (statistics,) = tmp_path.glob("statistics_*")  # of the other no run was asked for
     assert statistics.name == "statistics_type.npz"
-    with pytest.raises(InputError, match=f"no run 'resnet': choose of {RUNS[0]}, "):
+    with pytest.raises(InputError, match=f"no run 'resnet': choose from {RUNS[0]}, "):
         compare(comparison_in(tmp_path / "new"), ["resnet"])
     assert not (tmp_path / "new").exists()
 
@@ -315,7 +315,7 @@ def test_a_command_runs_on_its_cores_and_leaves_its_output(tmp_path, monkeypatch
     [
         ("--steps=3", "unknown flag '--steps=3'"),
         ("--config.steps", "unknown flag '--config.steps'"),
-        ("--config.source=mixed", "'--config.source=mixed' is not for all runs"),
+        ("--config.source=mixed", "'--config.source=mixed' cannot apply to all"),
         ("--parallel=0", "--parallel is 0"),
         ("--config=none.py", "no configuration 'none.py'"),
     ],

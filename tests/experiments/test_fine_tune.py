@@ -16,7 +16,7 @@ from xrdjax.training import loop, warm_start
 NOTEBOOK = ROOT / "experiments" / "fine_tune.ipynb"
 CELLS = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
 CODE = {c["id"]: "".join(c["source"]) + "\n" for c in CELLS if c["cell_type"] == "code"}
-# Of the long lines of the run: its number of steps, and where the crystals are.
+# Replacements in the code: the number of steps, and the path of the crystals.
 SHORT = {"STEPS = 600": "STEPS = 4", "../tests/data": str(ROOT / "tests" / "data")}
 
 

@@ -1,4 +1,4 @@
-"""What a kill meets, and whether the ends of two runs are told apart."""
+"""The state of a killed run, and the comparison of two final states."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What is counted of answers to measured patterns, and the command that counts it."""
+"""Scores of answers to measured patterns, and the command that prints them."""
 
 import numpy as np
 import pytest

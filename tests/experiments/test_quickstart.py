@@ -4,7 +4,6 @@ import json
 import runpy
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import matplotlib
 import numpy as np
@@ -62,14 +61,6 @@ def figures(tmp_path, monkeypatch):
     matplotlib.use(backend)
 
 
-@pytest.fixture
-def quick_compilation():
-    """Compiles with few optimizations, as every cell runs once."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def run(source):
     """Global names after the code has run as a script, in the current folder."""
     Path("quickstart.py").write_text(source, encoding="utf-8")
@@ -83,9 +74,7 @@ def test_the_notebook_is_committed_without_outputs():
             assert cell["execution_count"] is None
 
 
-def test_the_notebook_runs_from_top_to_bottom(
-    figures, quick_compilation, capsys, monkeypatch
-):
+def test_the_notebook_runs_from_top_to_bottom(figures, capsys, monkeypatch):
     monkeypatch.setattr(xrdjax, "load_pretrained", lambda: TRAINED)
     names = run("".join(CODE.values()))
     assert len(figures) == 4

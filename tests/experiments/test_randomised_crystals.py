@@ -1,4 +1,4 @@
-"""What the randomisation of a crystal keeps, and what it changes."""
+"""Properties that the randomisation of a crystal keeps, and those it changes."""
 
 import jax
 import numpy as np

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from analyses import assert_same
 
-from xrdjax.crystals.cif import Failure, Reading, write_cif
+from xrdjax.crystals.asymmetric_unit import structure_from_sites
+from xrdjax.crystals.cif import Failure, Note, Reading, write_cif
 from xrdjax.crystals.textbook import gallery, gallery_structures
 from xrdjax.errors import InputError
 from xrdjax.known.analyses import AnalysedCrystals, analyse_reading
@@ -119,3 +120,40 @@ def test_a_type_that_is_missing_is_an_error(path):
     np.savez(path, **(arrays | {"words": np.array(json.dumps(words))}))
     with pytest.raises(InputError, match="not as many type_keys as names"):
         load_analyses(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("space_groups", lambda a: np.ones_like(a), "structure type of another"),
+        ("lattices", np.zeros_like, "no volume"),
+        ("lattices", lambda a: a * [1, 1.1, 1.2], "the symmetry of space group"),
+        ("occupancies", lambda a: a - 5, "occupancies has values outside"),
+        ("b_iso", lambda a: a - 1, "b_iso has values outside"),
+        ("multiplicities", lambda a: a + 1, "Wyckoff letters"),
+        ("positions", lambda a: a + 1e6, "positions has values outside"),
+    ],
+)
+def test_numbers_that_belong_to_no_such_crystal_are_refused(
+    path, name, change, message
+):
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays[name] = change(arrays[name]).astype(arrays[name].dtype)
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match=message):
+        load_analyses(path)
+
+
+def test_notes_are_kept_and_a_crystal_too_large_to_analyse_is_named(tmp_path):
+    grid = np.stack(np.meshgrid(*[np.arange(17)] * 3), -1).reshape(-1, 3) / 17
+    large = structure_from_sites(
+        "large", 1, (40, 40, 40, 90, 90, 90), ["C"] * len(grid), grid
+    )
+    notes = (Note("halite", "read as F m -3 m"),)
+    known = analyse_reading(Reading((gallery("halite"), large), (), notes))
+    assert [analysis.space_group for analysis in known.analyses] == [225]
+    (failure,) = known.without_symmetry
+    assert failure.name == "large" and "4913 atoms" in failure.reason
+    save_analyses(tmp_path / "known.npz", known)
+    assert load_analyses(tmp_path / "known.npz").notes == notes

@@ -62,7 +62,7 @@ def test_angles_of_another_wavelength_are_those_of_the_same_spacings():
 
 def test_too_little_and_nothing_are_refused():
     angles = np.arange(10, 20, 0.02)
-    with pytest.raises(InputError, match="covers 17% of 10 to 70 degrees"):
+    with pytest.raises(InputError, match="covers 17 % of 10 to 70 degrees"):
         average_onto(angles, bell(angles), GRID)
     angles = np.arange(10, 70, 0.02)
     with pytest.raises(InputError, match="zero everywhere"):

@@ -51,6 +51,8 @@ def write(path, columns, head="", separator=" "):
         ("Normalized counts", "intensity"),
         ("TimePerStep", "other"),
         ("sample", None),
+        ("sqrt(I)", "intensity"),
+        ("log10(counts)", "intensity"),
     ],
 )
 def test_names_mean_what_programs_mean_by_them(name, expected):
@@ -72,6 +74,10 @@ def test_names_mean_what_programs_mean_by_them(name, expected):
         ((X, Y, 2 * Y), "2theta T=300 T=310\n"),
         ((X, Y, 2 * Y, 3 * Y), '"2-theta" "obs" "calc" "bkg"\n'),
         ((X, Y), "Angle PSD\n(deg) (cps)\n"),
+        ((X * 60, X, Y), ""),
+        ((10 * np.arange(1, len(X) + 1), X, Y), ""),
+        ((D, X, Y), ""),
+        ((X, Y, D), ""),
     ],
 )
 def test_two_theta_and_intensity_are_found_among_other_columns(tmp_path, columns, head):
@@ -103,6 +109,44 @@ def test_q_and_d_become_two_theta_of_cu_k_alpha1(tmp_path, column, name):
     assert any("Converted from" in note for note in pattern.notes)
 
 
+@for_each(
+    ("columns", "head"),
+    [
+        ((10 * Q, Y), "# q (nm$^{-1}$)   intensity\n"),
+        ((Q, Y), "Q I\n1/A counts\n"),
+        ((10 * Q, Y), "q counts\n(1/nm) (-)\n"),
+    ],
+)
+def test_units_are_read_from_a_line_of_their_own_and_from_latex(
+    tmp_path, columns, head
+):
+    pattern = read_pattern(write(tmp_path / "a.txt", columns, head))
+    expected = 2 * np.rad2deg(np.arcsin(ANODES["Cu"].k_alpha1 * Q / (4 * np.pi)))
+    np.testing.assert_allclose(pattern.two_theta_deg, expected, atol=1e-3)
+
+
+@for_each(
+    ("stored", "name"),
+    [
+        (np.sqrt(Y), "sqrt(I)"),
+        (np.log10(Y), "log10(I)"),
+        (np.log(Y), "ln(counts)"),
+        (np.sqrt(np.round(Y)), ""),
+    ],
+)
+def test_functions_of_the_intensity_are_undone_with_a_note(tmp_path, stored, name):
+    head = f"2theta {name}\n" if name else ""
+    pattern = read_pattern(write(tmp_path / "a.txt", (X, stored), head))
+    np.testing.assert_allclose(pattern.intensity, Y, rtol=1e-4, atol=0.6)
+    assert any("The column holds" in note for note in pattern.notes)
+
+
+def test_intensities_that_are_no_roots_of_counts_stay_as_they_are(tmp_path):
+    for factor in (1.0, 0.5, 0.1, 1 / Y.max()):
+        pattern = read_pattern(write(tmp_path / "a", (X, factor * np.round(Y))))
+        np.testing.assert_allclose(pattern.intensity, factor * np.round(Y), atol=1e-5)
+
+
 def test_q_beyond_reach_is_left_out_with_a_note(tmp_path):
     pattern = read_pattern(write(tmp_path / "a", (Q * 3, Y), "q(1/A) I\n"))
     assert pattern.two_theta_deg[-1] < 180 and len(pattern.intensity) < len(Y)
@@ -127,6 +171,8 @@ PEAKS = np.cumsum(np.tile([0.3, 2.0, 0.2, 0.9, 0.12], 30))
         ((X, Y, X, X, X), "2theta I h k l\n", "list of reflections"),
         ((X, Y, X), "2theta,Height,FWHM\n", "list of peaks"),
         ((PEAKS, 50 + PEAKS % 7), "", "list of peaks"),
+        ((10 * Q, Y), "", "as those of q do"),
+        ((X / 2, X, Y), "", "two columns that could be two theta"),
     ],
 )
 def test_other_tables_are_refused(tmp_path, columns, head, message):

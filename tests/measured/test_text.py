@@ -1,5 +1,7 @@
 """Text of columns, by a pattern written in many ways."""
 
+import os
+
 import numpy as np
 import pytest
 from five_peaks import TWO_THETA as ALL_ANGLES
@@ -40,6 +42,8 @@ def assert_peaks(pattern, atol=1e-6):
         ("{:.4e} {:.6e}", "", "\x1a"),
         ("{:.4f}° {:.6f}", "", ""),
         ("{:.4f}\u00a0{:.6f}", "", ""),
+        ("| {:.4f} | {:.6f} |", "| 2theta | I |\n|---|---|\n", ""),
+        ("12:30:59 {:.4f} {:.6f}", "time 2theta I\n", ""),
     ],
 )
 def test_columns_are_read_whatever_separates_them(tmp_path, line, head, foot):
@@ -70,6 +74,14 @@ def test_thousands_may_be_separated(tmp_path, line, swap):
     if swap:
         rows = rows.translate(str.maketrans(".,", ",."))
     (tmp_path / "a.txt").write_text(rows)
+    intensity = read_pattern(tmp_path / "a.txt").intensity
+    np.testing.assert_allclose(intensity, np.round(3000 + TWO_THETA), atol=1)
+
+
+@for_each(("separator", "space"), [(";", " "), ("\t", " "), (";", "\u00a0")])
+def test_blanks_may_separate_thousands(tmp_path, separator, space):
+    rows = [f"{x:.3f}{separator}{3000 + x:,.0f}" for x in TWO_THETA]
+    (tmp_path / "a.txt").write_text("\n".join(rows).replace(",", space), "utf-8")
     intensity = read_pattern(tmp_path / "a.txt").intensity
     np.testing.assert_allclose(intensity, np.round(3000 + TWO_THETA), atol=1)
 
@@ -105,6 +117,26 @@ def test_angles_measured_twice_are_averaged_with_a_note(tmp_path):
     assert any("more than once" in note for note in pattern.notes)
 
 
+def test_ranges_that_overlap_are_merged_with_a_note(tmp_path):
+    lines = write(tmp_path / "a").read_text().splitlines()
+    third = len(lines) // 3
+    for order in (
+        lines[: third + 40] + lines[third:],
+        (lines[: third + 40] + lines[third:])[::-1],
+        lines + lines[::-1],
+    ):
+        (tmp_path / "b.xy").write_text("\n".join(order))
+        pattern = read_pattern(tmp_path / "b.xy")
+        assert_peaks(pattern, atol=1e-4)
+        assert any("ranges that overlap" in note for note in pattern.notes)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="no regular file"):
+        read_pattern(tmp_path / "pipe")
+
+
 def test_negative_intensities_become_zero_with_a_note(tmp_path):
     pattern = read_pattern(write(tmp_path / "a.xy", intensity=peaks(TWO_THETA) - 1))
     assert pattern.intensity.min() == 0 and pattern.intensity.max() > 900
@@ -132,6 +164,12 @@ K-Beta wavelength,1.3922500
         (PANALYTICAL, ((1.540598, 1.544426), "Cu")),
         ('\'Id: "" Anode: "Co" Scantype: "Coupled TwoTheta/Theta"\n', (None, "Co")),
         ("# sample 1.5\n", (None, None)),
+        ("# Radiation: Co Ka\n", ((1.788965, 1.79285), "Co")),
+        ("# Mo K-alpha1\n", ((0.7093,), "Mo")),
+        ("# Cu K-alpha, slit 1.0 mm\n", ((1.540562, 1.54439), "Cu")),
+        ("# Fe kaolinite\n", (None, None)),
+        ("# Wellenlänge: 0,7093 Å\n", ((0.7093,), None)),
+        ("# photon energy: 12.39842 keV\n", ((1.0,), None)),
     ],
 )
 def test_the_radiation_is_read_from_the_header(tmp_path, head, expected):
@@ -150,16 +188,21 @@ def with_rows(path, first, second, at=100):
     return path
 
 
+def shuffle(path):
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(np.random.default_rng(0).permutation(lines)))
+
+
 @for_each(
     ("break_it", "message"),
     [
         (lambda p: p.unlink(), "cannot read the pattern"),
-        (lambda p: (p.unlink(), p.mkdir()), "no regular file"),
+        (lambda p: (p.unlink(), p.mkdir()), "is a folder"),
         (lambda p: p.write_text(""), "no line with two numbers"),
         (lambda p: p.write_bytes(bytes(range(256)) * 50), "binary file"),
         (lambda p: p.write_text("10 5\n20 7\n"), "has 2 points"),
         (lambda p: with_rows(p, "35.0 nan", "35.1 2"), "not finite"),
-        (lambda p: with_rows(p, "35.1 1", "35.0 1"), "expected increasing"),
+        (lambda p: shuffle(p), "expected increasing"),
         (lambda p: with_rows(p, "35.0 1", "35.1 one"), "line 102"),
         (lambda p: with_rows(p, "35.0", "35.1 1"), "line 101"),
         (lambda p: with_rows(p, "35,0 12,3", "35.1 1"), "line 101"),

@@ -1,4 +1,4 @@
-"""What a network reads of recorded patterns, measured or simulated."""
+"""The network's input for recorded patterns, measured or simulated."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""Park's networks: their sizes, their formula, and what they drop in training."""
+"""Park's networks: their sizes, their formula, and their dropout in training."""
 
 import jax
 import jax.numpy as jnp

@@ -7,6 +7,7 @@ from functools import partial
 
 import jax
 import numpy as np
+from compilation import AS_FOR_USERS
 from oracles.prior import draw_crystal
 from oracles.symmetry import spglib_group
 from oracles.two_samples import Sample
@@ -17,6 +18,12 @@ from xrdjax.prior.sites import Sites, sites_to_crystal
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzA"
 BATCH = 1000
+
+sample = jax.jit(
+    sample_crystals,
+    static_argnames=("limits", "chunk"),
+    compiler_options=AS_FOR_USERS,
+)
 
 
 @jax.jit
@@ -34,7 +41,7 @@ def sample_sites(
     for key in jax.random.split(jax.random.key(seed), -(-count // BATCH)):
         group_key, crystal_key = jax.random.split(key)
         rows = sample_group_rows(group_key, prior, BATCH, uniform=uniform)
-        batch = sample_crystals(crystal_key, prior, rows)
+        batch = sample(crystal_key, prior, rows)
         batches.append(jax.tree.map(np.asarray, batch))
     sites = jax.tree.map(
         lambda *leaves: np.concatenate(leaves)[:count], *(sites for sites, _ in batches)

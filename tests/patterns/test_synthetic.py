@@ -18,8 +18,8 @@ from xrdjax.prior.sampling import sample_crystals
 from xrdjax.prior.sites import sites_to_crystal
 
 MEASUREMENT = make_measurement(TwoThetaGrid(10.0, 60.0, 1001))
-# Programs that fuse otherwise round the place of a line otherwise.
-SAME = 5e-5
+# Programs that fuse otherwise round the place of a line otherwise: 7e-5 was seen.
+SAME = 1e-4
 
 _to_crystal = jax.jit(sites_to_crystal, static_argnames=("max_atoms",))
 _sample = jax.jit(lambda key, source: source.sample(key, DRAWN))

@@ -1,4 +1,4 @@
-"""The bundled prior, and one batch of crystals that many tests look at.
+"""The bundled prior, and one batch of crystals that many tests share.
 
 Compiling the sampler takes longer than most of what is tested, so that all tests here
 share two programs: the sampler as it is, and one that keeps the first draw.
@@ -9,10 +9,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import pytest
-from oracles.sampled import BATCH
+from oracles.sampled import BATCH, sample
 
+from xrdjax.prior.file import load_statistics
 from xrdjax.prior.prior import Limits, Prior, make_prior
-from xrdjax.prior.sampling import DrawCounts, sample_crystals
+from xrdjax.prior.sampling import DrawCounts
 from xrdjax.prior.sites import Sites
 from xrdjax.prior.tables import Statistics, row_ranges
 from xrdjax.symmetry.wyckoff import wyckoff_table
@@ -37,13 +38,13 @@ class Batch(NamedTuple):
 def _sample(prior: Prior, seed: int, **options) -> Batch:
     key = jax.random.key(seed)
     rows = np.arange(BATCH, dtype=np.int32) % len(prior.statistics.space_groups)
-    found = sample_crystals(key, prior, jax.numpy.asarray(rows), **options)
+    found = sample(key, prior, jax.numpy.asarray(rows), **options)
     return Batch(rows, *jax.tree.map(np.asarray, found), key)
 
 
 @pytest.fixture(scope="session")
 def prior() -> Prior:
-    return make_prior()
+    return make_prior(load_statistics(min_crystals=50))
 
 
 @pytest.fixture(scope="session")

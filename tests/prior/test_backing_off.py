@@ -1,4 +1,4 @@
-"""Statistics of all groups: what each estimates from its own crystals and from others."""
+"""Statistics of all groups: each estimated from its own crystals and from others."""
 
 from collections import Counter
 from pathlib import Path

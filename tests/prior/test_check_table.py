@@ -1,4 +1,4 @@
-"""What the symmetry check looks up of each space group."""
+"""The tables of the symmetry check for each space group."""
 
 import numpy as np
 

@@ -79,7 +79,7 @@ def test_crystals_are_within_the_limits(batch):
 
 
 def test_volume_is_the_sum_of_atomic_volumes_times_a_known_packing_factor(batch, prior):
-    """Known ones of the group, give or take five kernel widths."""
+    """Known ones of the group, within five kernel widths."""
     statistics = prior.statistics
     for i, row in enumerate(batch.group_rows):
         elements, letters = occupied(batch.sites, i)

@@ -150,7 +150,7 @@ def _replace(name, change):
         (_set("site_counts", (1, 2), -0.1), "site_counts has negative"),
         (_replace("elements", lambda a: a[:, :90]), "elements has the shape"),
         (_replace("elements", lambda a: np.roll(a, 1, 1)), "elements .* not exist"),
-        (_replace("wyckoff", lambda a: a[:, ::-1]), "wyckoff .* does not exist"),
+        (_replace("wyckoff", lambda a: a[:, ::-1]), "wyckoff .* do not exist"),
         (_set("group_rows", (2, 1), 7), "group_ranges does not cover"),
         (_replace("group_rows", lambda a: a[::-1]), "group_ranges does not match"),
         (_set("lattice_systems", 0, 3), "lattice_systems does not match"),

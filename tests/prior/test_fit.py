@@ -1,4 +1,4 @@
-"""What is counted in known crystals, and how wide the kernels are."""
+"""Counts of known crystals, and widths of the kernels."""
 
 import dataclasses
 from collections import Counter

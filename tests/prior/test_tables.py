@@ -7,7 +7,7 @@ import pytest
 
 from xrdjax.errors import InputError
 from xrdjax.prior.file import BUNDLED, load_statistics, read_provenance
-from xrdjax.prior.tables import group_row, row_ranges
+from xrdjax.prior.tables import group_row, row_ranges, select_groups
 from xrdjax.symmetry.space_groups import LATTICE_SYSTEMS, SPACE_GROUPS
 
 
@@ -39,6 +39,34 @@ def test_every_group_with_statistics_has_a_row_and_no_other():
                 group_row(statistics, group.number)
 
 
+def test_selected_groups_keep_what_is_theirs():
+    whole = load_statistics()
+    numbers = np.array([2, 14, 62, 167, 209, 225])
+    some = select_groups(whole, numbers)
+    rows = [group_row(whole, n) for n in numbers]
+    np.testing.assert_array_equal(some.space_groups, numbers)
+    np.testing.assert_array_equal(some.wyckoff, whole.wyckoff[rows])
+    ratios = some.frequencies / whole.frequencies[rows]
+    np.testing.assert_allclose(ratios, 1 / whole.frequencies[rows].sum(), rtol=1e-6)
+    for k, row in enumerate(rows):
+        for name in ("atomic_volumes", "packing_factors"):
+            mine, theirs = (
+                getattr(tables, name)[slice(*tables.group_ranges[r])]
+                for tables, r in ((some, k), (whole, row))
+            )
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_groups_of_few_known_crystals_are_left_out_where_asked_for():
+    assert load_statistics().space_groups.tolist() == list(range(1, 231))
+    own = read_provenance()["counts"]["crystals of groups"]
+    for least in (1, 50, 1000):
+        kept = load_statistics(min_crystals=least).space_groups.tolist()
+        assert kept == [n for n in range(1, 231) if own[str(n)] >= least]
+    with pytest.raises(InputError, match="no group has more than 3300 known crystals"):
+        load_statistics(min_crystals=5000)
+
+
 def test_a_group_without_statistics_is_refused_with_its_neighbours(statistics):
     with pytest.raises(InputError, match=r"224 \(P n -3 m\).*nearest are 2, 167, 225"):
         group_row(statistics, 224)
@@ -64,12 +92,12 @@ def test_the_bundled_statistics_are_small_and_say_where_they_come_from():
 
 
 def test_the_counts_of_the_bundled_statistics_are_consistent():
-    statistics, provenance = load_statistics(), read_provenance()
+    statistics, provenance = load_statistics(min_crystals=50), read_provenance()
     counts = provenance["counts"]
+    own = counts["crystals of groups"]
     crystals = np.diff(statistics.group_ranges)[:, 0]
-    assert crystals.min() >= provenance["min_crystals"]
-    assert crystals.sum() == len(statistics.shapes) == counts["crystals kept"]
-    assert len(crystals) == counts["groups kept"]
+    assert crystals.tolist() == [own[str(n)] for n in statistics.space_groups]
+    assert sum(own.values()) == counts["crystals kept"]
     np.testing.assert_allclose(
         statistics.frequencies, crystals / crystals.sum(), rtol=1e-6
     )

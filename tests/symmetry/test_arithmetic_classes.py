@@ -14,7 +14,7 @@ from xrdjax.symmetry.space_groups import SPACE_GROUPS
 def spglib_classes():
     """Number of each group's class, by way of spglib's table of 530 settings."""
     with warnings.catch_warnings():
-        # spglib 2.7 and later announce, at every call, how 3.0 will report errors
+        # spglib 2.7 and later warn at every call how 3.0 will report errors
         warnings.simplefilter("ignore", DeprecationWarning)
         kinds = [spglib.get_spacegroup_type(hall) for hall in range(1, 531)]
     return {kind.number: kind.arithmetic_crystal_class_number for kind in kinds}

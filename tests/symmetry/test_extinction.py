@@ -14,7 +14,7 @@ from xrdjax.symmetry.extinction import classification, classifications
 from xrdjax.symmetry.extinction_symbols import extinction_symbol, symmetry_directions
 from xrdjax.symmetry.space_groups import SPACE_GROUPS, space_group
 
-# beyond every modulus, and more than the table is made from
+# beyond every modulus, and larger than the cube that the table is made from
 CUBE = np.array(list(itertools.product(range(9), range(-8, 9), range(-8, 9))))
 GEMMI = {
     group.number: group.operations()

@@ -6,10 +6,18 @@ import pytest
 from laws import for_each
 
 from xrdjax.errors import InputError
-from xrdjax.symmetry.operations import named_operations, parse_operations
+from xrdjax.symmetry.operations import parse_operations
+from xrdjax.symmetry.settings import named_settings
 
 SETTINGS = list(gemmi.spacegroup_table())
 REFERENCE = {s.number: s for s in SETTINGS if s.is_reference_setting()}
+
+
+def named_operations(hall, name, number, alpha=90, gamma=90):
+    """Operations of the most likely setting; None without any."""
+    beta = alpha if alpha == gamma else 90
+    settings = named_settings(hall, name, str(number or ""), (alpha, beta, gamma))
+    return settings[0].operations if settings else None
 
 
 def _triplets(operations) -> set[str]:
@@ -18,7 +26,7 @@ def _triplets(operations) -> set[str]:
 
 def test_every_setting_is_found_by_its_hall_symbol():
     for setting in SETTINGS:
-        found = named_operations(setting.hall, "", 0, 90, 90)
+        found = named_operations(setting.hall, "", 0)
         assert set(found.triplets) == _triplets(setting.operations()), setting
         assert found.is_group
         assert found.space_group == setting.number
@@ -26,13 +34,14 @@ def test_every_setting_is_found_by_its_hall_symbol():
 
 def test_every_setting_is_found_by_its_hermann_mauguin_symbol():
     for setting in SETTINGS:
-        found = named_operations("", setting.xhm(), 0, 90, 90)
+        found = named_operations("", setting.xhm(), 0)
         assert set(found.triplets) == _triplets(setting.operations()), setting
 
 
 def test_a_number_alone_means_the_reference_setting():
     for number, setting in REFERENCE.items():
-        found = named_operations("", "", number, 90, 120)
+        gamma = 120 if setting.ext == "H" else 90
+        found = named_operations("", "", number, 90, gamma)
         assert set(found.triplets) == _triplets(setting.operations()), number
 
 
@@ -64,7 +73,7 @@ def test_a_number_alone_means_the_reference_setting():
 def test_every_spelling_of_a_name_means_the_same_setting(name, setting):
     expected = gemmi.find_spacegroup_by_name(setting)
     assert expected.xhm() == setting
-    found = named_operations("", name, 0, 90, 90)
+    found = named_operations("", name, 0)
     assert set(found.triplets) == _triplets(expected.operations())
 
 
@@ -75,18 +84,18 @@ def test_the_angles_distinguish_rhombohedral_from_hexagonal_axes():
 
 
 def test_the_hall_symbol_comes_before_the_name_and_the_name_before_the_number():
-    first = named_operations("P 1", "P -1", 225, 90, 90)
-    second = named_operations("no Hall symbol", "P -1", 225, 90, 90)
-    third = named_operations("", "no name", 225, 90, 90)
+    first = named_operations("P 1", "P -1", 225)
+    second = named_operations("no Hall symbol", "P -1", 225)
+    third = named_operations("", "no name", 225)
     numbers = [found.space_group for found in (first, second, third)]
     assert numbers == [1, 2, 225]
 
 
 def test_unknown_names_have_no_operations():
-    assert named_operations("", "", 0, 90, 90) is None
-    assert named_operations("nonsense", "nonsense", 231, 90, 90) is None
+    assert named_operations("", "", 0) is None
+    assert named_operations("nonsense", "nonsense", 231) is None
     # a moved origin: the number would put the atoms elsewhere
-    assert named_operations("", "P 42/m m c (a,b+1/2,c)", 131, 90, 90) is None
+    assert named_operations("", "P 42/m m c (a,b+1/2,c)", 131) is None
 
 
 @for_each("change", ["x+1/8,y+1/12,z+1/24", "z,x,y", "x-y,y,z"])

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 from flax import linen as nn
+from flax import struct
 from peaks import (
     ADAM,
     BrokenSource,
@@ -20,6 +21,7 @@ from peaks import (
 )
 
 from xrdjax import devices
+from xrdjax.models.cells import LATTICES, CellLoss
 from xrdjax.models.preprocess import preprocess
 from xrdjax.patterns.batch import Batch, Targets
 from xrdjax.patterns.streams import dropout_key, step_key
@@ -239,3 +241,39 @@ def test_steps_learn_from_what_the_first_of_each_draw_samples(
 
 def test_a_draw_is_for_one_step_by_default():
     assert CallSize(BATCH, 4) == CallSize(BATCH, 4, steps_per_draw=1)
+
+
+class TwoHeads(nn.Module):
+    """A linear layer for the classes and one for the cells."""
+
+    @nn.compact
+    def __call__(self, inputs, train=False, with_cells=False):
+        cells = nn.Dense(6 * LATTICES)(inputs).reshape(-1, LATTICES, 6)
+        return nn.Dense(CLASSES)(inputs), cells
+
+
+@struct.dataclass
+class CubicSource:
+    """Peaks whose position states the edge of a cube."""
+
+    peaks: PeakSource
+
+    def sample(self, key, size):
+        batch = self.peaks.sample(key, size)
+        rows = batch.targets.group_rows
+        edges = 4.0 + rows.astype(jnp.float32)[:, None] * jnp.ones(3)[None]
+        cells = jnp.concatenate([edges, jnp.full((size, 3), jnp.pi / 2)], axis=1)
+        return dataclasses.replace(batch, targets=Targets(rows, cells))
+
+
+def test_both_outputs_learn_where_cells_are_asked_for(steps_of, fresh, source):
+    learner = Learner(TwoHeads(), adam(), cell_loss=CellLoss(1.0, (221, 222, 223, 224)))
+    twenty, state = steps_of(20, learner=learner), fresh(learner)
+    state, first = twenty(state, CubicSource(source))
+    for _ in range(4):
+        state, last = twenty(state, CubicSource(source))
+    assert last.keys() >= {"lattice_loss", "length_error", "loss", "accuracy"}
+    assert last["length_error"] < 0.1 < 0.5 * first["length_error"]
+    assert last["accuracy"] > 0.9
+    with pytest.raises(TypeError, match="must know them"):
+        steps_of(1, learner=learner)(state, source)

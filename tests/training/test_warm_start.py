@@ -20,7 +20,8 @@ from xrdjax.config import check_config
 from xrdjax.devices import global_mesh
 from xrdjax.errors import InputError
 from xrdjax.evaluation.report import about_run
-from xrdjax.run import load_pretrained, load_run, save_weights
+from xrdjax.models.resnet import LATTICE_LAYERS
+from xrdjax.run import load_pretrained, load_run, make_run, save_weights
 from xrdjax.training.loop import train
 from xrdjax.training.origin import describe, origin_of
 from xrdjax.training.state import init_state
@@ -211,3 +212,30 @@ def test_the_bundled_network_fits_its_configuration_for_fine_tuning(tmp_path):
     check_buildable(config, devices=1)
     start = open_start(config, tmp_path)
     assert start is not None and start.network.step > 0
+
+
+def test_a_run_takes_over_all_but_the_cells_that_its_start_does_not_give(
+    tiny_run, run, initial, tmp_path
+):
+    config = from_run(tiny_run, lattice_weight=1.0)
+    start = open_start(config, tmp_path)
+    more = make_run(config, run.statistics, run.provenance)
+    optimizer = make_optimizer(config)
+    fresh = init_state(1, more.model, optimizer, POINTS, global_mesh())
+    state = warm_state(start, more, fresh, global_mesh())
+    cells = {name: fresh.params[name] for name in LATTICE_LAYERS}
+    assert_same(state.params, tiny_run.state.params | cells)
+    # and back: a network without cells leaves them behind
+    given = dataclasses.replace(start, network=more_of(start, state.params))
+    back = warm_state(given, run, initial, global_mesh())
+    assert_same(back.params, tiny_run.state.params)
+    config.init_optimizer = "kept"
+    with pytest.raises(InputError, match="only one of the networks gives unit cells"):
+        open_start(config, tmp_path)
+    frozen = frozen_layers(tiny_config(lattice_weight=1.0, freeze="all_but_head"))
+    assert frozen.isdisjoint({HEAD, *LATTICE_LAYERS})
+
+
+def more_of(start, params):
+    """The network of a start with these parameters."""
+    return dataclasses.replace(start.network, params=params)

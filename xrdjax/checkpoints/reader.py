@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import orbax.checkpoint as ocp
 
 from xrdjax import devices
 from xrdjax.checkpoints.records import (
@@ -99,6 +98,8 @@ def _warn_of_damage(workdir: Path, found: _Found) -> None:
 
 def _read(folder: Path, targets: dict[str, Any]) -> dict[str, Any]:
     """Pytrees like the targets, by name, on the same devices."""
+    import orbax.checkpoint as ocp  # takes long, and bundled weights need none of it
+
     shapes = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
         targets,

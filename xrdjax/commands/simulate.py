@@ -2,6 +2,8 @@
 
 import argparse
 import dataclasses
+import re
+import sys
 from pathlib import Path
 
 import jax
@@ -22,6 +24,7 @@ from xrdjax.instrument.instrument import Instrument, make_instrument
 from xrdjax.instrument.specimen import make_specimen
 
 _MOST_POINTS = 10_000_000
+_MOST_REMARKS = 10
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
@@ -64,12 +67,24 @@ def _grid(args: argparse.Namespace) -> TwoThetaGrid:
 
 def _read_crystal(crystal: str, block: str | None) -> Structure:
     """The crystal of a file, or of the gallery where no such file exists."""
-    path = Path(crystal)
-    if not path.exists() and path.suffix == "":
+    if re.fullmatch(r"[\w -]{1,60}", crystal) and not Path(crystal).exists():
+        if block is not None:
+            raise InputError(
+                f"--block is {block!r}, but {crystal!r} is a crystal of the gallery, "
+                "which has no blocks: leave the flag out"
+            )
         return gallery(crystal)
-    reading = read_crystals(path)
+    reading = read_crystals(crystal)
     if not reading.structures:
         raise InputError(f"{crystal!r} holds no crystal: {reading.failures[0].reason}")
+    for name, remark in [
+        *((note.name, note.text) for note in reading.notes),
+        *(
+            (failure.name, f"left out, {failure.reason}")
+            for failure in reading.failures
+        ),
+    ][:_MOST_REMARKS]:
+        print(f"note: {name}: {remark}", file=sys.stderr)
     chosen = [s for s in reading.structures if block in (None, *_names(s))]
     if not chosen:
         names = ", ".join(s.name for s in reading.structures)

@@ -8,9 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from xrdjax.crystals.cif import Failure
 from xrdjax.errors import InputError
 from xrdjax.files import require_writable
+from xrdjax.known.analyses import AnalysedCrystals
 from xrdjax.known.collection import known_crystals
 from xrdjax.known.file import save_analyses
 from xrdjax.known.fitting import fit_statistics, summary
@@ -23,6 +23,8 @@ _MOST_FAILURES = 20  # that are listed by name
 
 def _check(args: argparse.Namespace) -> None:
     """Refuses what could not work, before the long work begins."""
+    if not args.out:
+        raise InputError("--out is empty: name a file to write")
     for name in (args.out, args.analyses):
         if name:
             require_writable(name, overwrite=args.overwrite)
@@ -79,11 +81,22 @@ def _provenance(args: argparse.Namespace, counts: dict[str, Any]) -> dict[str, A
     }
 
 
-def _print_failures(kind: str, failures: Sequence[Failure]) -> None:
-    for failure in failures[:_MOST_FAILURES]:
-        print(f"{kind}: {failure.name}: {failure.reason}")
-    if len(failures) > _MOST_FAILURES:
-        print(f"{kind}: and {len(failures) - _MOST_FAILURES} more")
+def _print_remarks(kind: str, remarks: Sequence[tuple[str, str]]) -> None:
+    """Names and sentences, as many as fit on a screen."""
+    for name, text in remarks[:_MOST_FAILURES]:
+        print(f"{kind}: {name}: {text}")
+    if len(remarks) > _MOST_FAILURES:
+        print(f"{kind}: and {len(remarks) - _MOST_FAILURES} more")
+
+
+def _print_reading(known: AnalysedCrystals) -> None:
+    """What could not be used, and what the files leave to be known."""
+    for kind, failures in (
+        ("unreadable", known.unreadable),
+        ("without symmetry", known.without_symmetry),
+    ):
+        _print_remarks(kind, [(f.name, f.reason) for f in failures])
+    _print_remarks("note", [(n.name, n.text) for n in known.notes])
 
 
 def make_statistics(args: argparse.Namespace) -> None:
@@ -93,8 +106,7 @@ def make_statistics(args: argparse.Namespace) -> None:
     known = known_crystals(args.crystals, args.symprec, args.processes, progress=True)
     if args.analyses:
         save_analyses(args.analyses, known, overwrite=args.overwrite)
-    _print_failures("unreadable", known.unreadable)
-    _print_failures("without symmetry", known.without_symmetry)
+    _print_reading(known)
     split = Split(args.held_out, args.seed, args.split)
     backing_off = BackingOff(args.borrowed, args.floor) if args.all_groups else None
     fit = fit_statistics(known, split, args.min_crystals, backing_off)

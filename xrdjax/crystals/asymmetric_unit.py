@@ -5,29 +5,49 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from xrdjax.crystals.crowding import (
+    FULL,
+    TOO_NEAR,
+    Overlaps,
+    on_special_positions,
+    overlaps,
+)
 from xrdjax.crystals.crystal import Structure
 from xrdjax.crystals.elements import SYMBOLS, atomic_number
 from xrdjax.crystals.lattices import lattice_from_parameters
 from xrdjax.errors import InputError
 from xrdjax.symmetry.space_groups import space_group as reference_setting
 
-# A site this close to its own image, angstrom, has rounded coordinates (0.333 for 1/3
-# is 0.02 angstrom off in a long cell) and belongs on the special position. Sites split
-# by disorder are farther apart: at least 0.09 angstrom in 550 crystals of the
-# Crystallography Open Database.
-ROUNDING = 0.05
-
-# Atoms closer than this, angstrom, share one place (those of H2 are 0.74 apart),
-# and their occupancies add up to at most one, within the errors of an analysis.
-TOO_NEAR = 0.5
-FULL = 1.15
-
 # Relative deviation of a cell from the symmetry of its operations that counts as
 # rounding.
 CELL_TOLERANCE = 0.01
 
-# Distances between sites and images that are in memory at a time.
-_BLOCK = 100_000
+# Larger numbers are no fractions of a cell, smaller and larger edges no angstroms.
+MOST_FRACTION = 2.0
+EDGES = (0.7, 10_000.0)
+LONGEST_EDGE = 2.0  # at least this
+
+# A larger B scatters nothing, square angstrom.
+LARGEST_B = 10_000.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sites:
+    """Sites as they are listed, checked or not.
+
+    Attributes:
+        labels: [S] names of the sites, for messages.
+        positions: [S, 3] fractional coordinates.
+        elements: [S] atomic numbers.
+        occupancies: [S].
+        b_iso: [S] B = 8 pi^2 U, square angstrom.
+    """
+
+    labels: Sequence[str]
+    positions: np.ndarray
+    elements: Sequence[int] | np.ndarray
+    occupancies: Sequence[float] | np.ndarray
+    b_iso: Sequence[float] | np.ndarray
 
 
 def lattice_from_cell(cell: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -43,6 +63,17 @@ def lattice_from_cell(cell: Sequence[float] | np.ndarray) -> np.ndarray:
         raise InputError(
             f"unit cell ({shown}): expected three lengths in angstrom and three "
             "angles in degrees, all positive"
+        )
+    shortest, longest = np.min(cell[:3]), np.max(cell[:3])
+    if shortest < EDGES[0] or not LONGEST_EDGE <= longest <= EDGES[1]:
+        raise InputError(
+            f"unit cell ({shown}): expected edges in angstrom, {EDGES[0]:g} to "
+            f"{EDGES[1]:g} and one of at least {LONGEST_EDGE:g}; convert lengths in "
+            "nanometres or picometres"
+        )
+    if np.any(cell[3:] <= np.pi):
+        raise InputError(
+            f"unit cell ({shown}): the angles look like radians, convert them to degrees"
         )
     lattice = lattice_from_parameters(*cell[:3], *np.deg2rad(cell[3:]))
     if np.any(cell[3:] >= 180) or lattice[2, 2] < 1e-3 * cell[2]:
@@ -67,146 +98,126 @@ def _check_cell_fits(lattice: np.ndarray, rotations: np.ndarray) -> None:
         )
 
 
-def _nearest_images(
-    structure: Structure, origins: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Steps [S, G, 3] from origins to the images of the sites; lengths, angstrom."""
-    images = np.einsum("gij,sj->sgi", structure.rotations, structure.positions)
-    steps = images + structure.translations - origins[..., None, :]
-    steps -= np.round(steps)
-    return steps, np.linalg.norm(steps @ structure.lattice, axis=-1)
-
-
-def _on_special_positions(structure: Structure) -> Structure:
-    """Moves sites within ROUNDING of a special position onto it.
-
-    The mean of a site's coincident images is invariant under the operations that
-    relate them: it is the special position.
-    """
-    for _ in range(2):  # again, for images that were just beyond the limit
-        steps, distances = _nearest_images(structure, structure.positions)
-        near = (distances < ROUNDING)[..., None]
-        mean = np.sum(steps * near, axis=1) / np.sum(near, axis=1)
-        structure = dataclasses.replace(structure, positions=structure.positions + mean)
-    return structure
-
-
-def _overlaps(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
-    """How the sites overlap with images of one another.
-
-    Returns:
-        Whether site S' coincides with an image of site S [S, S'], and the occupancy
-        that S' adds within TOO_NEAR of site S [S, S'].
-    """
-    positions = structure.positions
-    _, distances = _nearest_images(structure, positions)
-    # images on a special position coincide; together they are one atom
-    weights = structure.occupancies / np.sum(distances < ROUNDING, axis=1)
-    coincide, shares = [], []
-    step = max(1, _BLOCK // distances.size)
-    for start in range(0, len(positions), step):
-        origins = positions[start : start + step, None]
-        _, distances = _nearest_images(structure, origins)
-        coincide.append(np.any(distances < ROUNDING, axis=-1))
-        shares.append(np.sum(distances < TOO_NEAR, axis=-1) * weights)
-    return np.concatenate(coincide), np.concatenate(shares)
-
-
 def _check_occupancy(
-    shares: np.ndarray, kept: np.ndarray, labels: Sequence[str]
+    overlap: Overlaps, kept: np.ndarray, labels: Sequence[str]
 ) -> None:
     """No place may hold more than one atom.
 
     Args:
-        shares: [S, S] from `_overlaps`.
+        overlap: of the sites.
         kept: [S] sites that are not repetitions of others.
         labels: [S] names of the sites.
     """
-    totals = np.sum(shares * kept, axis=1)
+    both = kept[overlap.first] & kept[overlap.second]
+    totals = np.bincount(overlap.first, overlap.share * both, len(kept))
     if np.any(totals > FULL):
         site = int(np.argmax(totals > FULL))
-        others = [
-            labels[other]
-            for other in np.flatnonzero((shares[site] > 0) & kept).tolist()
-            if other != site
-        ]
+        near = overlap.second[both & (overlap.first == site)].tolist()
+        others = [labels[other] for other in near if other != site]
+        shown = " and ".join(others[:3]) + (" and others" if len(others) > 3 else "")
         raise InputError(
             f"site {labels[site]} lies on top of "
-            f"{' and '.join(others) or 'its own image'}: the occupancies within "
+            f"{shown or 'its own image'}: the occupancies within "
             f"{TOO_NEAR} angstrom add up to {totals[site]:.3g}, expected at most 1"
         )
 
 
-def _without_crowding(structure: Structure, labels: Sequence[str]) -> Structure:
+def _without_crowding(
+    structure: Structure, labels: Sequence[str]
+) -> tuple[Structure, np.ndarray]:
     """Drops sites that repeat an earlier one, and refuses overlapping atoms.
 
     Some files list equivalent atoms one by one and give the operations as well: a
     site that coincides with an image of an earlier one, of the same element and
     occupancy, is a repetition, unless the two share the place.
+
+    Returns:
+        The structure, and [S] which sites it has kept.
     """
-    coincide, shares = _overlaps(structure)
+    overlap = overlaps(structure)
+    first, second = overlap.first, overlap.second
     elements, occupancies = structure.elements, structure.occupancies
-    equal = (elements[:, None] == elements) & (
-        np.abs(occupancies[:, None] - occupancies) < 1e-3
+    repeats = (
+        overlap.coincide
+        & (second < first)
+        & (elements[first] == elements[second])
+        & (np.abs(occupancies[first] - occupancies[second]) < 1e-3)
+        & (occupancies[first] + occupancies[second] > FULL)
     )
-    repeats = coincide & equal & (occupancies[:, None] + occupancies > FULL)
-    kept = ~np.any(np.tril(repeats, -1), axis=1)
-    _check_occupancy(shares, kept, labels)
+    kept = np.ones(len(elements), bool)
+    kept[first[repeats]] = False
+    _check_occupancy(overlap, kept, labels)
     return dataclasses.replace(
         structure,
         positions=structure.positions[kept],
         elements=elements[kept],
         occupancies=occupancies[kept],
         b_iso=structure.b_iso[kept],
-    )
+    ), kept
 
 
-def checked_structure(
-    name: str,
-    lattice: np.ndarray,
-    labels: Sequence[str],
-    positions: np.ndarray,
-    elements: Sequence[int],
-    occupancies: Sequence[float] | np.ndarray,
-    b_iso: Sequence[float] | np.ndarray,
-    rotations: np.ndarray,
-    translations: np.ndarray,
-    space_group: int | None,
-) -> Structure:
-    """A `Structure` with sites moved onto special positions, or an error.
-
-    Args:
-        name, lattice, ..., space_group: as in `Structure`.
-        labels: [S] names of the sites, for messages.
-
-    Raises:
-        InputError: no sites, a coordinate or occupancy that is not a number, a cell
-            without the symmetry of the operations, or sites on top of each other.
-    """
-    positions = np.asarray(positions, float)
-    occupancies = np.asarray(occupancies, float)
-    if len(positions) == 0:
+def _check_sites(sites: Sites) -> None:
+    """Refuses numbers that describe no atom."""
+    if len(sites.positions) == 0:
         raise InputError("no atoms: expected at least one occupied site")
-    for label, position, occupancy in zip(labels, positions, occupancies, strict=True):
+    for label, position, occupancy, b in zip(
+        sites.labels, sites.positions, sites.occupancies, sites.b_iso, strict=True
+    ):
         if not np.all(np.isfinite(position)):
             raise InputError(f"site {label} has no fractional coordinates")
+        largest = max(position, key=abs)
+        if abs(largest) >= MOST_FRACTION:
+            raise InputError(
+                f"site {label} has the coordinate {largest:g}, expected fractions of the "
+                "cell edges between -2 and 2: divide Cartesian coordinates by the cell"
+            )
         if not 0 < occupancy <= FULL:
             raise InputError(
                 f"site {label} has occupancy {occupancy:g}, expected 0 to 1"
             )
+        if not 0 <= b <= LARGEST_B:
+            raise InputError(
+                f"site {label} has a displacement parameter B of {b:g} square angstrom, "
+                f"expected 0 to {LARGEST_B:g}"
+            )
+
+
+def checked_sites(
+    name: str,
+    lattice: np.ndarray,
+    sites: Sites,
+    rotations: np.ndarray,
+    translations: np.ndarray,
+    space_group: int | None,
+) -> tuple[Structure, np.ndarray]:
+    """A `Structure` with sites moved onto special positions, or an error.
+
+    Args:
+        name, lattice, rotations, translations, space_group: as in `Structure`.
+        sites: as they are listed.
+
+    Returns:
+        The structure, and [S] which of the sites it has: repetitions are left out.
+
+    Raises:
+        InputError: no sites, a coordinate, occupancy or displacement that none can be,
+            a cell without the symmetry of the operations, or sites on top of each
+            other.
+    """
+    _check_sites(sites)
     _check_cell_fits(lattice, rotations)
     structure = Structure(
         name=name,
         lattice=lattice,
-        positions=positions,
-        elements=np.asarray(elements, np.int32),
-        occupancies=occupancies,
-        b_iso=np.asarray(b_iso, float),
+        positions=np.asarray(sites.positions, float),
+        elements=np.asarray(sites.elements, np.int32),
+        occupancies=np.asarray(sites.occupancies, float),
+        b_iso=np.asarray(sites.b_iso, float),
         rotations=rotations,
         translations=translations,
         space_group=space_group,
     )
-    return _without_crowding(_on_special_positions(structure), labels)
+    return _without_crowding(on_special_positions(structure), sites.labels)
 
 
 def structure_from_sites(
@@ -240,13 +251,20 @@ def structure_from_sites(
         InputError: the input is wrong; the message states how.
     """
     group = reference_setting(space_group)
+    if isinstance(symbols, str):
+        raise InputError(
+            f"{name}: symbols is the text {symbols!r}, expected a list of element "
+            'symbols such as ["Na", "Cl"]'
+        )
     n = len(symbols)
     try:
         positions = np.asarray(positions, float)
-        occupancies = np.asarray(np.ones(n) if occupancies is None else occupancies)
-        b_iso = np.asarray(np.zeros(n) if b_iso is None else b_iso)
+        occupancies = np.asarray(
+            np.ones(n) if occupancies is None else occupancies, float
+        )
+        b_iso = np.asarray(np.zeros(n) if b_iso is None else b_iso, float)
         shapes = positions.shape, occupancies.shape, b_iso.shape
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise InputError(f"{name}: positions, occupancies or b_iso: {error}") from error
     if shapes != ((n, 3), (n,), (n,)):
         raise InputError(
@@ -254,17 +272,15 @@ def structure_from_sites(
             f"({n}, 3), ({n},) and ({n},) for {n} symbols"
         )
     elements = [atomic_number(symbol) for symbol in symbols]
-    return checked_structure(
+    labels = [f"{SYMBOLS[z]}{i}" for i, z in enumerate(elements, 1)]
+    structure, _ = checked_sites(
         name=name,
         lattice=lattice_from_cell(cell),
-        labels=[f"{SYMBOLS[z]}{i}" for i, z in enumerate(elements, 1)],
-        positions=positions,
-        elements=elements,
-        occupancies=occupancies,
-        b_iso=b_iso,
+        sites=Sites(labels, positions, elements, occupancies, b_iso),
         rotations=np.tile(group.rotations, (len(group.centring_vectors), 1, 1)),
         translations=np.mod(
             group.centring_vectors[:, None] + group.translations[None], 1.0
         ).reshape(-1, 3),
         space_group=group.number,
     )
+    return structure

@@ -4,8 +4,6 @@ import dataclasses
 import functools
 import os
 import re
-import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,7 +11,19 @@ import gemmi
 import numpy as np
 from gemmi import cif
 
-from xrdjax.crystals.cif_block import block_columns, has_atoms, read_block
+from xrdjax.crystals.archives import (
+    Collection,
+    Member,
+    checked_path,
+    crystal_files,
+    is_zip,
+    printable,
+    read_file,
+    unpacked,
+)
+from xrdjax.crystals.cif_block import read_block
+from xrdjax.crystals.cif_columns import has_atoms
+from xrdjax.crystals.cif_text import decode, read_document
 from xrdjax.crystals.crystal import Structure, expand_sites
 from xrdjax.crystals.elements import SYMBOLS
 from xrdjax.errors import InputError
@@ -22,16 +32,6 @@ from xrdjax.ops.workers import map_in_processes
 # With fewer files, starting processes takes longer than reading.
 _WORTH_PROCESSES = 2000
 _CHUNK = 200
-
-_EXPECTED = "expected a CIF, a folder of CIFs or a zip of them"
-
-_READ_ERRORS = (
-    OSError,
-    zipfile.BadZipFile,
-    zlib.error,
-    NotImplementedError,  # a compression that Python cannot undo
-    RuntimeError,  # a password
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,11 +48,25 @@ class Failure:
 
 
 @dataclasses.dataclass(frozen=True)
+class Note:
+    """What the reader of a crystal should know.
+
+    Attributes:
+        name: of the crystal.
+        text: what was passed over, understood in a special way, or contradicts itself.
+    """
+
+    name: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Reading:
-    """The crystals that were read, and every failure with its reason."""
+    """The crystals that were read, every failure with its reason, and notes."""
 
     structures: tuple[Structure, ...]
     failures: tuple[Failure, ...]
+    notes: tuple[Note, ...] = ()
 
 
 def _join(readings: Iterable[Reading]) -> Reading:
@@ -60,89 +74,67 @@ def _join(readings: Iterable[Reading]) -> Reading:
     return Reading(
         tuple(structure for r in readings for structure in r.structures),
         tuple(failure for r in readings for failure in r.failures),
+        tuple(note for r in readings for note in r.notes),
     )
-
-
-def _decode(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:  # old files; every byte is a character
-        return content.decode("latin-1")
 
 
 def read_text(content: bytes | str, name: str) -> Reading:
     """Crystals of one CIF: each block with atoms is one.
 
     Args:
-        content: of the file.
+        content: of the file, gzipped or not, in any encoding.
         name: of the file; with several blocks, ":block" is added.
     """
-    text = content if isinstance(content, str) else _decode(content)
+    name = printable(name)
     try:
-        # where a tag occurs twice, the first one counts
-        document = cif.read_string(text, check_level=0)
-    except (ValueError, RuntimeError) as error:
-        return Reading((), (Failure(name, f"not a readable CIF ({error})"),))
-    blocks = [(block.name, block_columns(block)) for block in document]
-    blocks = [block for block in blocks if has_atoms(block[1])] or blocks[:1]
+        text = content if isinstance(content, str) else decode(unpacked(content))
+        document = read_document(text)
+    except InputError as error:
+        return Reading((), (Failure(name, str(error)),))
+    blocks = [b for b in document.blocks if has_atoms(b.columns)] or document.blocks[:1]
     if not blocks:
         return Reading((), (Failure(name, "not a CIF: it has no data block"),))
     structures, failures = [], []
-    for block_name, columns in blocks:
-        full_name = name if len(blocks) == 1 else f"{name}:{block_name}"
+    notes = [Note(name, text) for text in document.notes]
+    for block in blocks:
+        full_name = name if len(blocks) == 1 else f"{name}:{block.name}"
         try:
-            structures.append(read_block(columns, full_name))
+            reading = read_block(block.columns, full_name)
         except InputError as error:
             failures.append(Failure(full_name, str(error)))
-    return Reading(tuple(structures), tuple(failures))
-
-
-class _Collection:
-    """A folder or zip, whose files are read by name."""
-
-    def __init__(self, path: Path):
-        self._path = path
-        self._archive = None if path.is_dir() else zipfile.ZipFile(path)
-
-    def read(self, name: str) -> Reading:
-        try:
-            if self._archive is not None:
-                content = self._archive.read(name)
-            else:
-                content = (self._path / name).read_bytes()
-        except _READ_ERRORS as error:
-            return Reading((), (Failure(name, f"cannot be read ({error})"),))
-        return read_text(content, name)
+            continue
+        structures.append(reading.structure)
+        notes += [Note(full_name, text) for text in reading.notes]
+    return Reading(tuple(structures), tuple(failures), tuple(notes))
 
 
 # A zip with many members is slow to open, so each process opens it once.
-_open = functools.lru_cache(maxsize=1)(_Collection)
+_open = functools.lru_cache(maxsize=1)(Collection)
 
 
-def _read_members(path: Path, names: Sequence[str]) -> list[Reading]:
+def _read_member(collection: Collection, member: Member) -> Reading:
+    try:
+        return read_text(collection.read(member), member.name)
+    except InputError as error:
+        return Reading((), (Failure(member.name, str(error)),))
+    except MemoryError:
+        reason = "needs more memory than there is: expected a smaller file"
+        return Reading((), (Failure(member.name, reason),))
+
+
+def _read_members(path: Path, members: Sequence[Member]) -> list[Reading]:
     collection = _open(path)
-    return [collection.read(name) for name in names]
+    return [_read_member(collection, member) for member in members]
 
 
-def _members(path: Path) -> list[str]:
-    """Names of the CIFs in a folder or zip, in order."""
-    if path.is_dir():
-        files = (file for file in path.rglob("*") if file.is_file())
-        names = [file.relative_to(path).as_posix() for file in files]
-    else:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                names = archive.namelist()
-        except (OSError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"{path} cannot be read as a zip ({error}); {_EXPECTED}"
-            ) from error
-    # macOS adds a shadow of each file to a zip
-    names = [n for n in names if not n.startswith("__MACOSX/")]
-    names = sorted(n for n in names if n.lower().endswith(".cif"))
-    if not names:
-        raise InputError(f"{path} holds no file that ends in .cif; {_EXPECTED}")
-    return names
+def _read_one(path: Path) -> Reading:
+    try:
+        reading = read_text(read_file(path), path.name)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    if not reading.structures:
+        raise InputError(f"{path} holds no crystal: {reading.failures[0].reason}")
+    return reading
 
 
 def read_crystals(
@@ -150,9 +142,11 @@ def read_crystals(
 ) -> Reading:
     """Reads a CIF, a folder of CIFs with its subfolders, or a zip of CIFs.
 
-    A file without a crystal is named in `failures`, with the reason, and reading
-    continues. A script that reads thousands of files should do so below
-    `if __name__ == "__main__":`, as always where Python starts processes.
+    CIFs end in .cif or .mcif (magnetic, whose moments are left out), gzipped or not. A
+    file without a crystal is named in `failures`, with the reason, and reading
+    continues; what was passed over or contradicts itself is in `notes`. A script that
+    reads thousands of files should do so below `if __name__ == "__main__":`, as always
+    where Python starts processes.
 
     Args:
         path: of the CIF, folder or zip.
@@ -164,22 +158,14 @@ def read_crystals(
         InputError: the path does not exist, holds no CIF, or is a single file without a
             crystal.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path} does not exist; {_EXPECTED}")
-    if path.is_file() and path.suffix.lower() != ".zip":
-        try:
-            reading = read_text(path.read_bytes(), path.name)
-        except OSError as error:
-            raise InputError(f"{path} cannot be read ({error}); {_EXPECTED}") from error
-        if not reading.structures:
-            raise InputError(f"{path} holds no crystal: {reading.failures[0].reason}")
-        return reading
+    path = checked_path(path)
+    if path.is_file() and not is_zip(path):
+        return _read_one(path)
     try:
         return _join(
             map_in_processes(
                 functools.partial(_read_members, path),
-                _members(path),
+                crystal_files(path),
                 chunk=_CHUNK,
                 serial_below=_WORTH_PROCESSES,
                 processes=processes,

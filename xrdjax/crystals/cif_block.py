@@ -1,257 +1,195 @@
 """From the tags of one data block of a CIF to a `Structure`.
 
 CIF core dictionary: https://www.iucr.org/resources/cif/dictionaries. Old names
-(_symmetry_equiv_pos_as_xyz) and those with dots (_atom_site.fract_x) are read too.
+(_symmetry_equiv_pos_as_xyz) and those with dots (_atom_site.fract_x) are read too, and
+magnetic CIFs, without their moments.
+
+A file says many things twice. Where its symmetry leaves something open (the origin, the
+unique axis, a list of operations that is only a part of the group), the reading is taken
+that agrees with what the file states of its atoms; see `cif_evidence`.
 """
 
-import functools
-import re
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from gemmi import cif
 
-from xrdjax.crystals.asymmetric_unit import checked_structure, lattice_from_cell
-from xrdjax.crystals.crystal import Structure
-from xrdjax.crystals.elements import SYMBOLS, atomic_number
-from xrdjax.crystals.lattices import reciprocal_lattice
-from xrdjax.errors import InputError
-from xrdjax.symmetry.operations import Operations, named_operations, parse_operations
-
-_OPERATIONS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
-_HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
-_HERMANN_MAUGUIN = (
-    "_space_group_name_h-m_alt",
-    "_symmetry_space_group_name_h-m",
-    "_space_group_name_h-m_full",
-    "_space_group_name_h-m_ref",
+from xrdjax.crystals.asymmetric_unit import Sites, checked_sites, lattice_from_cell
+from xrdjax.crystals.cif_columns import Columns, first_value, has_atoms, number_from
+from xrdjax.crystals.cif_evidence import (
+    FORMULA,
+    Claims,
+    Fault,
+    claims_of,
+    contact_fault,
+    faults,
 )
-_NUMBER = ("_space_group_it_number", "_symmetry_int_tables_number")
-_COORDINATES = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
-# xx, yy, zz, yz, xz, xy
-_TENSOR = ("11", "22", "33", "23", "13", "12")
-_WATER = ("WAT", "H2O", "HOH")  # labels of its oxygen
-_NO_ATOM = ("VA", "VAC", "VOID", "DU", "DUM", "CENT")  # vacancies, dummies, centres
+from xrdjax.crystals.cif_sites import AtomLoop, atom_loop
+from xrdjax.crystals.cif_symmetry import Settings, possible_settings
+from xrdjax.crystals.crystal import Structure
+from xrdjax.errors import InputError
+from xrdjax.symmetry.settings import Setting
 
-Columns = dict[str, list[str]]
-
-
-def block_columns(block: cif.Block) -> Columns:
-    """All values by tag, in lower case and with dots as underscores; "" for ? and ."""
-    columns: Columns = {}
-    for item in block:
-        pair: Any = item.pair  # tag and value, of which gemmi's stub does not know
-        if pair is not None:
-            tags, values = [pair[0]], [pair[1]]
-        elif item.loop is not None:
-            tags, values = item.loop.tags, item.loop.values
-        else:
-            continue
-        values = [cif.as_string(value).strip() for value in values]
-        for i, tag in enumerate(tags):
-            columns.setdefault(tag.lower().replace(".", "_"), values[i :: len(tags)])
-    return columns
+# Relative deviation of a stated volume that rounding explains.
+_VOLUME = 0.02
 
 
-def has_atoms(columns: Columns) -> bool:
-    return any(any(columns.get(tag, ())) for tag in _COORDINATES)
+@dataclass(frozen=True)
+class BlockReading:
+    """The crystal of a block.
+
+    Attributes:
+        structure: the crystal.
+        notes: what was left out, understood in a special way, or contradicts itself.
+    """
+
+    structure: Structure
+    notes: tuple[str, ...]
 
 
-def _first(columns: Columns, tags: tuple[str, ...]) -> str:
-    """The first value given for any of the tags, or ""."""
-    return next((c[0] for tag in tags if (c := columns.get(tag)) and c[0]), "")
+@dataclass
+class _Attempt:
+    """The atoms that one setting gives.
+
+    Attributes:
+        setting: of the symmetry.
+        structure: None if the setting cannot be right.
+        error: why not, or "".
+        repeats: whether listed sites are images of others.
+        faults: contradictions with what the file states.
+    """
+
+    setting: Setting
+    structure: Structure | None = None
+    error: str = ""
+    repeats: bool = False
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def fits(self) -> bool:
+        return self.structure is not None and not self.faults
+
+    @property
+    def complaint(self) -> str:
+        return self.error or self.faults[0].text
+
+    @property
+    def rank(self) -> tuple[bool, bool, int, int]:
+        """The smaller, the better: what is stated weighs more than what is likely."""
+        serious = any(fault.is_serious for fault in self.faults)
+        stated = sum(fault.is_stated for fault in self.faults)
+        return self.structure is None, serious, stated, len(self.faults)
 
 
-def _number(text: str, what: str, missing: float) -> float:
-    """Number without its uncertainty in brackets, or `missing` for ""."""
-    if not text:
-        return missing
-    value = cif.as_number(text)
-    if not np.isfinite(value):
-        raise InputError(f"{what} is {text!r}, expected a number")
-    return value
-
-
-def _lattice_and_angles(columns: Columns) -> tuple[np.ndarray, float, float]:
+def _lattice_and_angles(
+    columns: Columns,
+) -> tuple[np.ndarray, tuple[float, float, float]]:
     cell = []
     for tag in ("length_a", "length_b", "length_c"):
-        text = _first(columns, (f"_cell_{tag}",))
+        text = first_value(columns, (f"_cell_{tag}",))
         if not text:
             raise InputError(f"no unit cell: _cell_{tag} is not given")
-        cell.append(_number(text, f"_cell_{tag}", np.nan))
+        cell.append(number_from(text, f"_cell_{tag}", np.nan))
     for tag in ("angle_alpha", "angle_beta", "angle_gamma"):
         # the CIF dictionary's default
-        cell.append(_number(_first(columns, (f"_cell_{tag}",)), f"_cell_{tag}", 90.0))
-    return lattice_from_cell(cell), cell[3], cell[5]
+        text = first_value(columns, (f"_cell_{tag}",))
+        cell.append(number_from(text, f"_cell_{tag}", 90.0))
+    return lattice_from_cell(cell), (cell[3], cell[4], cell[5])
 
 
-def _symmetry(columns: Columns, alpha_deg: float, gamma_deg: float) -> Operations:
-    """The operations as listed; failing those, of the named group."""
-    number = _first(columns, _NUMBER)
-    names = (_first(columns, _HALL), _first(columns, _HERMANN_MAUGUIN), number)
-    named = functools.partial(
-        named_operations,
-        names[0],
-        names[1],
-        int(number) if number.isdecimal() else 0,
-        alpha_deg,
-        gamma_deg,
-    )
-    for tag in _OPERATIONS:
-        triplets = tuple(text for text in columns.get(tag, ()) if text)
-        if not triplets:
-            continue
-        listed = parse_operations(triplets)
-        if listed.is_group:
-            return listed
-        # if the identity or centring is left out, the name supplies it
-        complete = named()
-        if complete is not None and set(listed.triplets) < set(complete.triplets):
-            return complete
-        raise InputError(
-            f"the {len(listed.triplets)} symmetry operations form no group and are "
-            "no part of the named one"
-        )
-    operations = named()
-    if operations is None:
-        given = ", ".join(repr(name) for name in names if name)
-        raise InputError(
-            "no symmetry: expected symmetry operations or the name or number of a "
-            f"known space group, got {given or 'neither'}"
-        )
-    return operations
+class _Reader:
+    """Attempts to read the atoms of one block in different settings."""
 
+    def __init__(self, name: str, lattice: np.ndarray, sites: Sites, claims: Claims):
+        self._name = name
+        self._lattice = lattice
+        self._sites = sites
+        self._claims = claims
 
-@functools.lru_cache(maxsize=4096)
-def _elements_of_formula(formula: str) -> frozenset[int]:
-    numbers = set()
-    for symbol in re.findall(r"[A-Z][a-z]?", formula):
+    def attempt(self, setting: Setting, competes: bool) -> _Attempt:
+        """Atoms in a setting; if it competes, their distances are looked at, too."""
+        operations = setting.operations
         try:
-            numbers.add(atomic_number(symbol))
-        except InputError:  # not an element
-            continue
-    return frozenset(numbers)
+            structure, kept = checked_sites(
+                self._name,
+                self._lattice,
+                self._sites,
+                operations.rotations,
+                operations.translations,
+                operations.space_group,
+            )
+            found = faults(structure, kept, self._claims)
+            if competes and (contact := contact_fault(structure)):
+                found.append(contact)
+        except InputError as error:
+            return _Attempt(setting, error=str(error))
+        return _Attempt(setting, structure, "", not kept.all(), found)
+
+    def choose(self, settings: Settings) -> tuple[_Attempt, list[_Attempt]]:
+        """The best reading, and all that were tried, the most likely one first.
+
+        The first counts unless the file contradicts it and not another. Without
+        evidence, a list of operations that is a part of the named group is the whole
+        one where the atoms are listed in full: where the group would repeat them, or
+        put them on top of each other.
+        """
+        competes = len(settings.candidates) > 1
+        attempts = [self.attempt(settings.candidates[0], competes)]
+        if competes and (settings.is_part or not attempts[0].fits):
+            attempts += [self.attempt(s, True) for s in settings.candidates[1:]]
+        first, *others = attempts
+        whole = [a for a in others if a.fits and not a.repeats]
+        if settings.is_part and first.fits and whole and not self._claims.decide:
+            return whole[0], attempts
+        return min(attempts, key=lambda attempt: attempt.rank), attempts
 
 
-@functools.lru_cache(maxsize=4096)
-def element_of_site(type_symbol: str, label: str, formula: str) -> int:
-    """Atomic number of a site, from its type symbol, else from its label.
-
-    Labels start with a symbol ("O1", "SiT2", "FE1"); if both the first two letters and
-    the first one are symbols ("HO1"), the one in the formula is meant.
-
-    Raises:
-        InputError: neither contains an element.
-    """
-    if type_symbol:
-        try:
-            return atomic_number(type_symbol)
-        except InputError:
-            pass  # such as "O-H" or "Cu1.5+": read like a label
-    for text in filter(None, (type_symbol, label)):
-        letters = re.split(r"[^A-Za-z]", text, maxsplit=1)[0]
-        if letters.upper() in _NO_ATOM:
-            break
-        if text.upper().startswith(_WATER):
-            return SYMBOLS.index("O")
-        candidates = []
-        for symbol in dict.fromkeys((letters[:2], letters[:1])):
-            try:
-                candidates.append(atomic_number(symbol))
-            except InputError:
-                continue
-        known = _elements_of_formula(formula)
-        candidates.sort(key=lambda number: number not in known)
-        if candidates:
-            return candidates[0]
-    raise InputError(
-        f"site {label or '(no label)'}: unknown element {type_symbol or label!r}, "
-        f"expected a symbol from H to {SYMBOLS[-1]}"
-    )
-
-
-def _equivalent_b(columns: Columns, lattice: np.ndarray) -> dict[str, float]:
-    """B_eq by label from anisotropic displacements.
-
-    U_eq = 1/3 sum_ij U_ij a*_i a*_j (a_i . a_j)
-    International Tables for Crystallography D, ch. 1.9, and Fischer & Tillmanns,
-    Acta Cryst. C44 (1988) 775.
-    """
-    labels = columns.get("_atom_site_aniso_label", [])
-    if not labels:
-        return {}
-    stars = np.linalg.norm(reciprocal_lattice(lattice), axis=1)
-    weights = np.outer(stars, stars) * (lattice @ lattice.T) / 3
-    equivalent = {}
-    for kind, factor in (("b", 1.0), ("u", 8 * np.pi**2)):
-        tensors = [columns.get(f"_atom_site_aniso_{kind}_{ij}", []) for ij in _TENSOR]
-        if any(len(values) != len(labels) for values in tensors):
-            continue
-        for label, *texts in zip(labels, *tensors, strict=True):
-            xx, yy, zz, yz, xz, xy = (cif.as_number(text) for text in texts)
-            tensor = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-            equivalent[label] = factor * float(np.sum(weights * tensor))
-    return equivalent
-
-
-def _isotropic_b(
-    b_text: str, u_text: str, label: str, equivalent: dict[str, float]
-) -> float:
-    """B_iso, else 8 pi^2 U_iso, else B_eq, else 0; negative values become 0."""
-    values = (
-        cif.as_number(b_text),
-        8 * np.pi**2 * cif.as_number(u_text),
-        equivalent.get(label, np.nan),
-    )
-    b_iso = next((value for value in values if np.isfinite(value)), 0.0)
-    return max(b_iso, 0.0)
-
-
-_SITE_TAGS = (
-    "label",
-    "type_symbol",
-    "calc_flag",
-    "occupancy",
-    "b_iso_or_equiv",
-    "u_iso_or_equiv",
-    "fract_x",
-    "fract_y",
-    "fract_z",
-)
-
-
-def _sites(columns: Columns, lattice: np.ndarray) -> dict[str, Any]:
-    """Labels of the sites that hold atoms, and their columns of a `Structure`."""
-    rows = len(columns.get(_COORDINATES[0], ()))
-
-    def column(tag: str) -> list[str]:
-        values = columns.get(f"_atom_site_{tag}", [])
-        return values if len(values) == rows else [""] * rows
-
-    equivalent = _equivalent_b(columns, lattice)
-    formula = _first(columns, ("_chemical_formula_sum",))
-    names = ("labels", "elements", "occupancies", "b_iso", "positions")
-    sites: dict[str, Any] = {name: [] for name in names}
-    for label, symbol, flag, occupancy, b, u, *xyz in zip(
-        *map(column, _SITE_TAGS), strict=True
-    ):
-        filled = _number(occupancy, f"site {label}: the occupancy", 1.0)
-        if flag.lower() == "dum" or filled == 0:
-            continue
-        site = (
-            label or symbol,
-            element_of_site(symbol, label, formula),
-            filled,
-            _isotropic_b(b, u, label, equivalent),
-            [_number(text, f"site {label}: a coordinate", np.nan) for text in xyz],
+def _note_of_choice(chosen: _Attempt, attempts: list[_Attempt]) -> str:
+    first = attempts[0]
+    if chosen is first:
+        return ""
+    if first.fits:
+        return (
+            f"the listed operations are a part of {chosen.setting.name}, and were "
+            "completed"
         )
-        for name, value in zip(names, site, strict=True):
-            sites[name].append(value)
-    sites["positions"] = np.array(sites["positions"]).reshape(-1, 3)
-    return sites
+    return (
+        f"read as {chosen.setting.name}, not as {first.setting.name}: with that, "
+        f"{first.complaint}"
+    )
 
 
-def read_block(columns: Columns, name: str) -> Structure:
+def _note_of_volume(columns: Columns, volume: float) -> str:
+    stated = cif.as_number(first_value(columns, ("_cell_volume",)) or "?")
+    if not stated > 0 or abs(volume / stated - 1) < _VOLUME:
+        return ""
+    return (
+        f"the edges and angles give a cell of {volume:.5g} cubic angstrom, but "
+        f"_cell_volume states {stated:.5g}"
+    )
+
+
+def _refuse(attempts: list[_Attempt]) -> None:
+    """Raises with the contradiction of each reading that was tried."""
+    if len(attempts) == 1 or len({a.complaint for a in attempts}) == 1:
+        raise InputError(attempts[0].complaint)
+    readings = [f"read as {a.setting.name}, {a.complaint}" for a in attempts[:3]]
+    raise InputError("; ".join(readings))
+
+
+def _check_doubts(loop: AtomLoop, chosen: _Attempt, claims: Claims) -> None:
+    """A label that may mean another element counts if the formula confirms it."""
+    if not loop.doubts:
+        return
+    disagrees = any("_chemical_formula_sum" in f.text for f in chosen.faults)
+    if disagrees or not claims.formula:
+        raise InputError(
+            f"{loop.doubts[0]}, and no formula confirms either: give the element as "
+            "_atom_site_type_symbol"
+        )
+
+
+def read_block(columns: Columns, name: str) -> BlockReading:
     """The crystal of one block.
 
     Dummy atoms and empty sites are left out. An unknown occupancy is 1, an unknown
@@ -262,17 +200,29 @@ def read_block(columns: Columns, name: str) -> Structure:
         name: the structure's name.
 
     Raises:
-        InputError: the block does not describe a crystal; the message states why.
+        InputError: the block does not describe a crystal, or contradicts itself; the
+            message states how.
     """
     if not has_atoms(columns):
+        if any(columns.get("_atom_site_cartn_x", ())):
+            raise InputError(
+                "the coordinates are Cartesian (_atom_site_Cartn_x): convert them to "
+                "fractions of the cell edges (_atom_site_fract_x)"
+            )
         raise InputError("no atoms: expected an _atom_site loop with coordinates")
-    lattice, alpha_deg, gamma_deg = _lattice_and_angles(columns)
-    operations = _symmetry(columns, alpha_deg, gamma_deg)
-    return checked_structure(
-        name=name,
-        lattice=lattice,
-        rotations=operations.rotations,
-        translations=operations.translations,
-        space_group=operations.space_group,
-        **_sites(columns, lattice),
-    )
+    lattice, angles = _lattice_and_angles(columns)
+    settings = possible_settings(columns, angles)
+    loop = atom_loop(columns, lattice, first_value(columns, FORMULA))
+    if not loop.rows:
+        raise InputError("no atoms: expected at least one occupied site")
+    claims = claims_of(columns, loop.rows)
+    chosen, attempts = _Reader(name, lattice, loop.sites, claims).choose(settings)
+    if chosen.structure is not None:
+        _check_doubts(loop, chosen, claims)
+    if chosen.structure is None or any(f.is_serious for f in chosen.faults):
+        _refuse(attempts)
+    assert chosen.structure is not None
+    notes = [*loop.notes, settings.note, _note_of_choice(chosen, attempts)]
+    notes += [_note_of_volume(columns, chosen.structure.volume)]
+    notes += loop.doubts + [fault.text for fault in chosen.faults]
+    return BlockReading(chosen.structure, tuple(note for note in notes if note))

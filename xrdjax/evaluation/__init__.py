@@ -1,1 +1,1 @@
-"""How good a network is: answers, figures of merit, report, plots."""
+"""Evaluation of a network: its answers, figures of merit, report and plots."""

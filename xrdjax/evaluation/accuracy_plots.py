@@ -1,4 +1,4 @@
-"""Figures of how good a network is, written as PNG."""
+"""Figures of a network's accuracy, written as PNG."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ from xrdjax.symmetry.space_groups import space_group
 
 _COLOURS = (VERMILION, BLUE, "#009E73")
 _MARKERS = ("o", "s", "^")
-# Room for at least so many bars, so that a single one does not fill the figure.
+# Space for at least this many bars, so that a single one does not fill the figure.
 _FEWEST_BARS = 8
 
 
@@ -34,11 +34,11 @@ def plot_training(
     final: Mapping[str, Mapping[str, float]],
     path: str | Path,
 ) -> None:
-    """Plots accuracy over training, and beside it that of the trained network.
+    """Plots accuracy during training, and beside it that of the trained network.
 
     Args:
         steps: [n] training steps.
-        accuracies: [n] top-1 accuracy on the patterns of training, 0 to 1.
+        accuracies: [n] top-1 accuracy on the training patterns, 0 to 1.
         last_step: step of the network that was evaluated.
         final: its top-1 accuracy on each set of patterns, by title, with `fraction`,
             `low` and `high`, 0 to 1.
@@ -47,7 +47,7 @@ def plot_training(
     figure = Figure(figsize=(6.8, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(6, 1))
     line = {"color": "0.35", "linewidth": 1.4, "clip_on": False}
-    marker = "." if len(steps) < 3 else None  # a line needs more
+    marker = "." if len(steps) < 3 else None  # too few for a line
     left.plot(steps, 100 * accuracies, label="training", marker=marker, **line)
     left.set(xlabel="training step", ylabel="top-1 accuracy / %", ylim=(0, 100))
     left.set_xlim(0, max(last_step, steps[-1]))
@@ -87,7 +87,7 @@ def _plot_final(axes: Axes, final: Mapping[str, Mapping[str, float]]) -> None:
 def plot_confusion(
     counts: Sequence[Sequence[int]], title: str, path: str | Path
 ) -> None:
-    """Plots which crystal systems were predicted for those of each true one.
+    """Plots the crystal systems predicted for patterns of each true system.
 
     Args:
         counts: [7, 7] number of patterns, true by predicted system, in the order of
@@ -125,7 +125,7 @@ def plot_confusion(
 
 
 def _percentage(share: float) -> str:
-    """Three digits at most, so that a cell can hold them."""
+    """At most three digits, to fit into a cell."""
     if share == 0:
         return "\N{EN DASH}"
     return f"{share:.1f}" if share < 99.95 else "100"
@@ -143,13 +143,13 @@ def _separate_cells(axes: Axes, shape: tuple[int, ...]) -> None:
 def plot_space_groups(
     by_space_group: Sequence[Mapping], title: str, path: str | Path, most: int = 30
 ) -> None:
-    """Plots top-1 and top-5 accuracy of the space groups with most patterns.
+    """Plots top-1 and top-5 accuracy of the space groups with the most patterns.
 
     Args:
         by_space_group: entries `space_group`, `top1`, `top5` as in a score.
         title: what was classified.
         path: PNG file to write.
-        most: how many groups at most.
+        most: largest number of groups.
     """
     entries = sorted(
         by_space_group, key=lambda e: (-e["top1"]["count"], e["space_group"])

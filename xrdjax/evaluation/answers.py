@@ -1,7 +1,7 @@
-"""What a network answers to synthetic and to known crystals, one batch at a time.
+"""A network's answers to synthetic and known crystals, one batch at a time.
 
-Patterns are discarded once they are classified, so that memory does not grow with the
-number of crystals.
+Patterns are discarded once classified, so that memory does not grow with the number of
+crystals.
 """
 
 import functools
@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from tqdm import tqdm
 
 from xrdjax.crystals.crystal import Structure
+from xrdjax.crystals.lattices import parameters_from_lattice
 from xrdjax.devices import (
     AXIS,
     gather_shares,
@@ -23,7 +24,7 @@ from xrdjax.devices import (
     per_device,
     share_of_process,
 )
-from xrdjax.evaluation.predict import classify_patterns
+from xrdjax.evaluation.predict import Outputs, network_outputs
 from xrdjax.instrument.ranges import spread_of
 from xrdjax.known.selection import Selection
 from xrdjax.patterns.batch import Batch, Source
@@ -35,11 +36,12 @@ from xrdjax.run import Run
 Simulate = Callable[
     [Sequence[Structure], Float[np.ndarray, " n"]], Float[np.ndarray, "n T"]
 ]
-# For a space group's row, some (name, pattern [T]).
+# Some (name, pattern [T]) for the row of each space group.
 Examples = dict[int, list[tuple[str, Float[np.ndarray, " T"]]]]
 
 # Patterns of each group that are kept for a figure.
 _EXAMPLES = 3
+_NO_CELLS = np.zeros((0, 6), np.float32)
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -51,27 +53,36 @@ class Answers:
         probabilities: [n, K] of each space group.
         labels: [n] row of each pattern's space group among the run's.
         examples: the first few patterns of each group, from this process.
+        cells: [n, L, 6] the cells of `predict.Outputs`, if the network gives any.
+        true_cells: [n, 6] a, b, c (angstrom), alpha, beta, gamma (radians) in the
+            reference settings, if the network gives cells and they are known.
     """
 
     probabilities: Float[np.ndarray, "n K"]
     labels: Int[np.ndarray, " n"]
     examples: Examples
+    cells: Float[np.ndarray, "n L 6"] | None = None
+    true_cells: Float[np.ndarray, "n 6"] | None = None
 
 
 @dataclass(frozen=True)
 class _Labelled:
-    """Patterns [B, T], rows [B] of their groups, B names for a figure, masks [B, T]."""
+    """Patterns [B, T], rows [B] of their groups, B names for a figure, masks [B, T].
+
+    And their cells [B, 6] (angstrom, radians) in the reference settings.
+    """
 
     patterns: Float[np.ndarray, "B T"]
     labels: Int[np.ndarray, " B"]
     names: Sequence[str]
     masks: Bool[np.ndarray, "B T"] | None = None
+    cells: Float[np.ndarray, "B 6"] | None = None
 
 
 def _classify_all(
     run: Run, mesh: Mesh, batches: Iterable[_Labelled], count: int, unit: int = 1
 ) -> Answers:
-    """Classifies the batches of this process, and adds the other processes' answers.
+    """Classifies the batches of this process, and gathers those of all processes.
 
     Args:
         run: the network, its parameters on the devices of the mesh.
@@ -80,26 +91,34 @@ def _classify_all(
         count: patterns of all processes.
         unit: as in `share_of_process`.
     """
-    # a process that has no share gives arrays of these shapes and types all the same
-    probabilities = [np.zeros((0, len(run.space_groups)), np.float32)]
-    labels = [np.zeros(0, np.int32)]
+    # a process without a share contributes empty arrays of these shapes and types
+    nothing = np.zeros((0, run.measurement.grid.points), np.float32)
+    none = _Labelled(nothing, np.zeros(0, np.int32), (), None, _NO_CELLS)
+    parts = [_arrays(network_outputs(run, nothing), none)]
     examples: Examples = {}
     for batch in batches:
-        probabilities.append(
-            classify_patterns(
-                run, batch.patterns, run.evaluation.batch_size, mesh, batch.masks
-            )
+        outputs = network_outputs(
+            run, batch.patterns, run.evaluation.batch_size, mesh, batch.masks
         )
-        labels.append(batch.labels.astype(np.int32))
+        parts.append(_arrays(outputs, batch))
         _keep_examples(examples, batch)
-    answers = Answers(np.concatenate(probabilities), np.concatenate(labels), examples)
-    if count == 0:
-        return answers
-    return Answers(
-        gather_shares(answers.probabilities, count, unit),
-        gather_shares(answers.labels, count, unit),
-        examples,
-    )
+    arrays = {
+        name: np.concatenate([part[name] for part in parts]) for name in parts[-1]
+    }
+    if count:
+        arrays = {name: gather_shares(x, count, unit) for name, x in arrays.items()}
+    return Answers(**arrays, examples=examples)
+
+
+def _arrays(outputs: Outputs, batch: _Labelled) -> dict[str, np.ndarray]:
+    """The fields of `Answers` to one batch that are arrays."""
+    arrays = {
+        "probabilities": outputs.probabilities,
+        "labels": batch.labels.astype(np.int32),
+    }
+    if outputs.cells is None or batch.cells is None:
+        return arrays
+    return arrays | {"cells": outputs.cells, "true_cells": batch.cells}
 
 
 def _keep_examples(examples: Examples, batch: _Labelled) -> None:
@@ -112,7 +131,7 @@ def _keep_examples(examples: Examples, batch: _Labelled) -> None:
 
 
 def _starts(rows: range, size: int, title: str, progress: bool) -> Iterable[int]:
-    """First row of each batch, with a bar in the first process if asked for."""
+    """First row of each batch, with a progress bar in the first process if wanted."""
     hidden = not (progress and is_first())
     return tqdm(rows[::size], title, unit="batch", disable=hidden)
 
@@ -139,13 +158,13 @@ def answer_synthetic(
 ) -> tuple[Answers, dict[str, int]]:
     """Classifies fresh synthetic crystals, the same ones on any number of devices.
 
-    Each batch has its own key, and each process and device its own batches.
+    Each batch has its own key; each process and device classifies its own batches.
 
     Args:
         run: the network, its parameters on the devices of the mesh.
         mesh: devices of this process.
         source: of the patterns, replicated on the mesh.
-        count: crystals of all processes.
+        count: number of crystals in all processes together.
         progress: whether to show a bar.
 
     Returns:
@@ -160,7 +179,7 @@ def answer_synthetic(
     def batches() -> Iterator[_Labelled]:
         for start in _starts(rows, size * mesh.size, "synthetic crystals", progress):
             batch = sample(source, key, start // size)
-            # what is sampled beyond the end is discarded
+            # crystals sampled beyond the count are discarded
             used = min(size * mesh.size, rows.stop - start)
             for name, counts in batch.counts.items():
                 totals[name] += int(np.sum(np.asarray(counts)[: -(-used // size)]))
@@ -168,13 +187,22 @@ def answer_synthetic(
                 np.asarray(batch.patterns)[:used],
                 np.asarray(batch.targets.group_rows)[:used],
                 ["synthetic"] * used,
-                None if batch.mask is None else np.asarray(batch.mask)[:used],
+                *(
+                    None if leaf is None else np.asarray(leaf)[:used]
+                    for leaf in (batch.mask, batch.targets.unit_cells)
+                ),
             )
 
     answers = _classify_all(run, mesh, batches(), count, size)
     own = np.array([list(totals.values())], np.int32)
     everybodys = gather_shares(own, jax.process_count()).sum(axis=0)
     return answers, dict(zip(totals, everybodys.tolist(), strict=True))
+
+
+def _cells_of(structures: Sequence[Structure]) -> Float[np.ndarray, "B 6"]:
+    """Cells of structures in their settings, angstrom and radians."""
+    cells = [parameters_from_lattice(one.lattice) for one in structures]
+    return np.array(cells, np.float32).reshape(-1, 6)
 
 
 def _name(structure: Structure) -> str:
@@ -195,8 +223,8 @@ def answer_known(
     Args:
         run: the network, its parameters on the devices of the mesh.
         mesh: devices of this process.
-        selection: the crystals, which all processes give.
-        simulate: makes their patterns.
+        selection: the crystals, the same in all processes.
+        simulate: returns their patterns.
         progress: whether to show a bar.
     """
     count = len(selection.structures)
@@ -219,7 +247,11 @@ def answer_known(
             else:
                 patterns = np.asarray(simulate(structures, sizes_nm[batch]))
             yield _Labelled(
-                patterns, selection.labels[batch], list(map(_name, structures)), masks
+                patterns,
+                selection.labels[batch],
+                list(map(_name, structures)),
+                masks,
+                _cells_of(structures),
             )
 
     return _classify_all(run, mesh, batches(), count)

@@ -139,7 +139,9 @@ def accuracy_at_coverage(
 
 
 def refusal_confidence(
-    confidences: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"]
+    confidences: Float[np.ndarray, " n"],
+    right: Bool[np.ndarray, " n"],
+    weights: Float[np.ndarray, " n"] | None = None,
 ) -> float:
     """Confidence below which answers are right less than half of the time.
 
@@ -150,14 +152,16 @@ def refusal_confidence(
     Args:
         confidences: [n] of the answers.
         right: [n] whether each was right.
+        weights: [n] of the answers, above 0; by default all count alike.
 
     Returns:
         The least confidence that should be believed; 0 if all should, infinite if none.
     """
     levels, level_of = np.unique(confidences, return_inverse=True)
-    counts = np.bincount(level_of).tolist()
-    hits = np.bincount(level_of, weights=right).tolist()
-    blocks: list[tuple[float, float, int]] = []  # first level, hits, answers
+    weights = np.ones(len(right)) if weights is None else weights
+    counts = np.bincount(level_of, weights=weights).tolist()
+    hits = np.bincount(level_of, weights=weights * right).tolist()
+    blocks: list[tuple[float, float, float]] = []  # first level, hits, answers
     for level, hit, count in zip(levels.tolist(), hits, counts, strict=True):
         while blocks and blocks[-1][1] * count >= hit * blocks[-1][2]:
             level, more_hits, more = blocks.pop()

@@ -1,4 +1,4 @@
-"""Why a network errs, as tables of the report's page."""
+"""Analysis of a network's errors, as tables of the report's page."""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,19 +14,19 @@ _SHARES = {
 LEGEND = (
     "Classes: each is answered by the sum of its space groups' probabilities, with "
     "enantiomorphs as one. Ceiling of positions: the accuracy of a reader who knows the "
-    "lattice and the extinction symbol of each pattern, and answers the most frequent of "
-    "their groups in the statistics. Why it errs: errors are answers with another space "
-    "group than the true one; the other columns give the share of the errors whose group "
-    "has the right Bravais lattice (crystal family and centring), the right extinction "
-    "symbol (which implies the lattice, so that only intensities could have prevented "
-    "the error), and the right Laue class. Lines are the d spacings that the symmetry "
-    "allows within the range of angles; patterns are grouped by quartiles of their "
-    "number."
+    "lattice and the extinction symbol of each pattern, and answers the group that is "
+    "most frequent among theirs in the statistics. Why it errs: errors are answers with "
+    "another space group than the true one; the other columns give the share of the "
+    "errors whose group has the right Bravais lattice (crystal family and centring), "
+    "the right extinction symbol (which implies the lattice, so that only intensities "
+    "could have prevented the error), and the right Laue class. Lines are the d spacings "
+    "that the symmetry allows within the angular range; patterns are grouped by "
+    "quartiles of their number."
 )
 
 
 def why_it_errs(score: Mapping) -> list[str]:
-    """Accuracy of classes, the ceiling of positions, and what is right about errors.
+    """Accuracy of classes, the ceiling of positions, and what the errors get right.
 
     Args:
         score: of one set of patterns, as `sets.full_score` gives it.

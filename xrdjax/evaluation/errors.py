@@ -1,8 +1,9 @@
-"""Why a network errs, as a crystallographer asks: pure functions of arrays.
+"""Why a network errs, in crystallographic terms: pure functions of arrays.
 
 Arrays are those of `xrdjax.evaluation.metrics`. An error with the right extinction
-symbol is one that only intensities could have avoided; one with the right Laue class,
-too, only intensities that distinguish, say, a mirror plane from a twofold axis.
+symbol could have been avoided only by use of the intensities; one that also has the
+right Laue class, only by intensities that distinguish, say, a mirror plane from a
+twofold axis.
 """
 
 from typing import Any
@@ -53,9 +54,9 @@ def ideal_answers(
     frequencies: Float[np.ndarray, " K"],
     kinds: tuple[str, ...] = ("extinction_symbol",),
 ) -> Int[np.ndarray, " n"]:
-    """Answers of a reader who knows some classes exactly, and of the rest nothing.
+    """Answers of a reader who knows some classes exactly, and nothing else.
 
-    He answers the most frequent of the groups that agree with the true one in these
+    The answer is the most frequent of the groups that agree with the true one in these
     classes. The extinction symbol, with the crystal family, implies the lattice.
 
     Args:
@@ -96,17 +97,17 @@ def explain_errors(
     space_groups: Int[np.ndarray, " K"],
     line_counts: Int[np.ndarray, " n"] | None = None,
 ) -> dict[str, Any]:
-    """What is right about the wrong answers, by crystal system and number of lines.
+    """What the wrong answers get right, by crystal system and number of lines.
 
     Args:
         probabilities: [n, K] the network's answers; the most probable group counts.
         labels: [n] row of the true group.
         space_groups: [K] number of each column's group.
-        line_counts: [n] lines of each pattern, if they are known.
+        line_counts: [n] lines of each pattern, if known.
 
     Returns:
         `_about_errors` of "all" patterns, "by_crystal_system" and, where they are
-        known, "by_number_of_lines" in quartiles, each with its "lines", from and to.
+        known, "by_number_of_lines" in quartiles, each with the range of its "lines".
     """
     answers = probabilities.argmax(axis=1)
     systems = crystal_system_rows(space_groups)[labels]
@@ -132,7 +133,7 @@ def explain_errors(
 
 
 def _quarters(values: Int[np.ndarray, " n"]) -> list[Bool[np.ndarray, " n"]]:
-    """Which values are in each quarter of the sorted ones; equal values together."""
+    """Which values are in each quartile; equal values stay together."""
     quarter = np.searchsorted(np.quantile(values, _QUARTILES), values)
     return [quarter == number for number in np.unique(quarter)]
 
@@ -142,9 +143,9 @@ def _about_errors(
     labels: Int[np.ndarray, " n"],
     space_groups: Int[np.ndarray, " K"],
 ) -> dict[str, Any]:
-    """Proportion of errors, and of these what the group answered has in common.
+    """Proportion of errors, and how often their group agrees with the true one.
 
-    Shares of no errors at all are None.
+    Without any errors, the shares are None.
     """
     wrong = answers != labels
 

@@ -33,21 +33,21 @@ from xrdjax.run import MEASURED, PRETRAINED, Run, is_weights, load_network
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What is to be evaluated, and where the report goes.
+    """What is to be evaluated, and where the report is written.
 
     Attributes:
         workdir: work directory of the run, or a folder of weights.
         crystals: CIF file, folder or zip of known crystals, or the .npz file of
-            their analyses; by default what the run's configuration names, if anything.
+            their analyses; by default those that the run's configuration names, if any.
         checkpoint: "newest", or "best" by validation accuracy.
         split: "held_out" takes only crystals of the structure types held out of the
             statistics, "validation" a fifth of these, "test" the rest of them, "all"
-            takes every crystal. By default held_out if the statistics hold out any
+            every crystal. The default is held_out if the statistics hold out any
             types, but test for the best checkpoint of a run that names crystals.
         synthetic: number of fresh synthetic crystals; by default as configured.
         out: JSON file to write, with a page (.md) and a folder of figures of the
-            same name beside it; by default report.json in the work directory, for
-            the bundled weights in the current one.
+            same name beside it; by default report.json in the work directory, or in
+            the current directory for the bundled weights.
         overwrite: whether an earlier report may be replaced.
         progress: whether to show bars.
     """
@@ -97,9 +97,9 @@ def _check_out(request: Request) -> None:
 
 
 def _find_crystals(request: Request, run: Run) -> KnownCrystals | None:
-    """The known crystals that are asked for, or that the run names; None for none."""
+    """The known crystals of the request, or else those of the run, if any."""
     settings = run.evaluation
-    # a folder of weights does not state which crystals chose them
+    # a folder of weights does not state which crystals its checkpoint was chosen by
     chosen_by_crystals = is_weights(Path(request.workdir)) or bool(
         settings.crystals and settings.validation and request.checkpoint == "best"
     )
@@ -138,7 +138,7 @@ def _patterns(run: Run, mesh: Mesh, structures, sizes_nm: np.ndarray) -> np.ndar
 
 
 def _notes(request: Request, run: Run, known: KnownCrystals | None) -> list[str]:
-    """What the reader of the results must know about them."""
+    """Notes that the reader needs to judge the results."""
     symprec = run.provenance.get("symprec", run.evaluation.symprec)
     if known is None:
         note = (
@@ -151,7 +151,7 @@ def _notes(request: Request, run: Run, known: KnownCrystals | None) -> list[str]
         note = (
             f"The statistics were made with a symmetry tolerance of {symprec:g} "
             f"angstrom, these crystals were analysed with {run.evaluation.symprec:g}: "
-            "a few types may count as held out that were not."
+            "a few types may count as held out although they were not."
         )
         return [note]
     return []

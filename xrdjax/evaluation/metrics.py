@@ -1,4 +1,4 @@
-"""How good a ranking of space groups is: pure functions of arrays, on the host.
+"""Figures of merit of rankings of space groups: pure functions of arrays, on the host.
 
 `probabilities` [n, K] has a row for each pattern and a column for each class; the
 columns follow `space_groups` [K], the groups that a network was trained on. `labels`
@@ -56,7 +56,7 @@ def wilson_interval(
     centre = p + z**2 / (2 * count)
     spread = z * math.sqrt(p * (1 - p) / count + (z / (2 * count)) ** 2)
     scale = 1 + z**2 / count
-    # at p = 0 and p = 1 one end is exact; rounding may carry it past by 1e-17
+    # at p = 0 and p = 1 one end is exact; rounding may put it out of range by 1e-17
     low = 0.0 if hits == 0 else (centre - spread) / scale
     high = 1.0 if hits == count else (centre + spread) / scale
     return low, high
@@ -74,8 +74,8 @@ def top_k_hits(
 ) -> Bool[np.ndarray, " n"]:
     """Whether each label is among the k most probable classes.
 
-    Equal probabilities rank in the order of the columns, so that a constant answer
-    does not count as right for every pattern.
+    Equal probabilities are ranked in the order of the columns, so that a constant
+    answer does not count as right for every pattern.
     """
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     return (order == labels[:, None]).any(axis=1)
@@ -88,11 +88,11 @@ def crystal_system_rows(space_groups: Int[np.ndarray, " K"]) -> Int[np.ndarray, 
 
 
 def enantiomorph_rows(space_groups: Int[np.ndarray, " K"]) -> Int[np.ndarray, " K"]:
-    """Class of each group once the 11 enantiomorphic pairs are one class each.
+    """Class of each group where each of the 11 enantiomorphic pairs is one class.
 
     Mirror images have the same powder pattern, so no method that sees only the pattern
     can distinguish the two groups. The class of a pair is the row of its first member;
-    a group without its partner stays alone.
+    a group whose partner is absent is a class by itself.
     """
     row_of = {n: row for row, n in enumerate(space_groups.tolist())}
     partners = [space_group(n).enantiomorph for n in row_of]
@@ -131,7 +131,7 @@ def mean_over_types(
     """Mean over structure types of the proportion of hits in each, and their number.
 
     Crystals of one type have similar patterns and are right or wrong together, so that
-    a few common types dominate the plain proportion; here all types count alike.
+    a few common types dominate the plain proportion; here all types have equal weight.
     """
     if len(type_keys) == 0:
         return math.nan, 0
@@ -150,7 +150,7 @@ def score(
     """All figures of merit for one set of patterns, ready for JSON.
 
     The frequency baseline answers every pattern with the groups in the order of their
-    frequency, so it has not seen any.
+    frequency, without regard to the pattern.
 
     Args:
         probabilities: [n, K] the network's answers.
@@ -161,18 +161,18 @@ def score(
     """
     baseline = np.broadcast_to(np.asarray(frequencies), probabilities.shape)
     result = {
-        **_top1_and_top5(probabilities, labels),
+        **top1_and_top5(probabilities, labels),
         "top1_enantiomorphs_as_one": _top1_of_pairs(
             probabilities, labels, space_groups
         ),
         **_crystal_systems(probabilities, labels, space_groups),
         "frequency_baseline": {
-            **_top1_and_top5(baseline, labels),
+            **top1_and_top5(baseline, labels),
             "top1_enantiomorphs_as_one": _top1_of_pairs(baseline, labels, space_groups),
         },
         "by_space_group": [
             {"space_group": number}
-            | _top1_and_top5(probabilities[labels == row], labels[labels == row])
+            | top1_and_top5(probabilities[labels == row], labels[labels == row])
             for row, number in enumerate(space_groups.tolist())
             if (labels == row).any()
         ],
@@ -183,9 +183,10 @@ def score(
     return result
 
 
-def _top1_and_top5(
+def top1_and_top5(
     probabilities: Float[np.ndarray, "n K"], labels: Int[np.ndarray, " n"]
 ) -> dict[str, dict]:
+    """Proportions of patterns whose group is the most probable, and among five."""
     return {
         f"top{k}": proportion(top_k_hits(probabilities, labels, k))._asdict()
         for k in (1, 5)
@@ -215,7 +216,7 @@ def _crystal_systems(
     return {
         "crystal_system_of_top1": proportion(predicted == true)._asdict(),
         "by_crystal_system": {
-            name: _top1_and_top5(probabilities[true == row], labels[true == row])
+            name: top1_and_top5(probabilities[true == row], labels[true == row])
             for row, name in enumerate(CRYSTAL_SYSTEMS)
             if (true == row).any()
         },

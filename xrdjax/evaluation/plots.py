@@ -1,7 +1,7 @@
-"""Figures of patterns, written as PNG, and what all figures have in common.
+"""Figures of patterns, written as PNG, and what all figures share.
 
 Colours are those of Okabe and Ito, which can be distinguished with any colour vision.
-Figures are made without pyplot, so that they need no display and no global state.
+Figures are made without pyplot, so that they need neither display nor global state.
 """
 
 import re
@@ -27,7 +27,7 @@ SYSTEM_COLOURS = dict(
     )
 )
 _DPI = 160
-_TWO_THETA = r"$2\theta$ / degrees"
+TWO_THETA = r"$2\theta$ / degrees"
 
 
 def symbol(number: int) -> str:
@@ -52,7 +52,7 @@ def one_panel(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Writes a figure as PNG, in place of an earlier one."""
+    """Writes a figure as PNG, replacing an earlier one."""
     write_whole(
         path,
         lambda file: figure.savefig(file, format="png", dpi=_DPI),
@@ -69,7 +69,7 @@ def plot_examples(
 ) -> None:
     """Plots patterns of known and synthetic crystals of one space group.
 
-    The square root is plotted, which is what the network sees: it shows weak lines.
+    The square root is plotted, as the network sees it: it shows weak lines.
 
     Args:
         grid_deg: [T] two theta, degrees.
@@ -86,7 +86,7 @@ def plot_examples(
         axes.plot(grid_deg, base + np.sqrt(pattern), color=colour, linewidth=0.7)
         _name_curve(axes, name, grid_deg[-1], base + 1.05, colour)
     axes.set(
-        xlabel=_TWO_THETA,
+        xlabel=TWO_THETA,
         ylabel=r"$\sqrt{I/I_\mathrm{max}}$, shifted",
         xlim=(grid_deg[0], grid_deg[-1]),
         ylim=(-0.05, 1.35 * len(rows) + 0.02),
@@ -97,7 +97,7 @@ def plot_examples(
 
 
 def _name_curve(axes: Axes, name: str, x: float, y: float, colour: str) -> None:
-    """A name above its curve, clear of the tip of the strongest line."""
+    """A name above its curve, clear of the top of the strongest line."""
     axes.text(x, y, name, color=colour, ha="right", fontsize=9, parse_math=False)
 
 
@@ -117,7 +117,7 @@ def plot_pattern(
         lines: rows with h, k, l, two_theta_deg and intensity.
         title: of the figure.
         path: PNG file to write.
-        labelled: at most so many lines get their indices.
+        labelled: largest number of lines that are labelled with their indices.
     """
     figure, axes = one_panel(8.0, 4.0)
     axes.plot(two_theta_deg, pattern, color=BLUE, linewidth=0.8)
@@ -137,7 +137,7 @@ def plot_pattern(
         )
     axes.set_title(title, parse_math=False)
     axes.set(
-        xlabel=_TWO_THETA,
+        xlabel=TWO_THETA,
         ylabel=r"$I/I_\mathrm{max}$",
         xlim=(two_theta_deg[0], two_theta_deg[-1]),
         ylim=(-0.08, 1.1),
@@ -148,7 +148,7 @@ def plot_pattern(
 def _strongest(
     lines: Sequence[Mapping[str, float]], apart: float, most: int
 ) -> list[Mapping[str, float]]:
-    """The strongest lines that are so far apart that their labels do not overlap."""
+    """The strongest lines, far enough apart that their labels do not overlap."""
     chosen: list[Mapping[str, float]] = []
     for line in sorted(lines, key=lambda line: -line["intensity"]):
         angle = line["two_theta_deg"]

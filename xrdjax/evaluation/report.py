@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 
+from xrdjax.evaluation.cells import cells_page
 from xrdjax.evaluation.error_tables import LEGEND as ERRORS_LEGEND
 from xrdjax.evaluation.error_tables import why_it_errs
 from xrdjax.evaluation.markdown import percent, table
@@ -24,7 +25,7 @@ _LEGEND = (
     "as one: the two groups of each of the 11 enantiomorphic pairs, whose powder patterns "
     "are the same, count as one class. Crystal system: that of the most probable group."
 )
-# Reasons that are listed; a reason that many files share is listed once.
+# Number of reasons that are listed; a reason that many files share is listed once.
 _MOST_REASONS = 20
 _TOP = ("top1", "top5")
 
@@ -41,7 +42,7 @@ def versions() -> dict[str, str]:
 
 
 def about_run(run: Run, workdir: Path, checkpoint: str) -> dict[str, Any]:
-    """Which network was evaluated, and what it was trained with."""
+    """Which network was evaluated, and how it was trained."""
     config = run.config.to_dict()
     canonical = json.dumps(config, sort_keys=True).encode()
     return {
@@ -57,7 +58,7 @@ def about_run(run: Run, workdir: Path, checkpoint: str) -> dict[str, Any]:
 
 
 def circumstances(seconds: float) -> dict[str, Any]:
-    """When, on what and with which versions an evaluation was done."""
+    """Time, device and versions of an evaluation."""
     return {
         "time_utc": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
         "seconds": seconds,
@@ -67,7 +68,7 @@ def circumstances(seconds: float) -> dict[str, Any]:
 
 
 def to_json(report: Mapping) -> str:
-    """The whole report; fails on NaN, which is not JSON."""
+    """The whole report as JSON, which excludes NaN."""
     return json.dumps(report, indent=1, allow_nan=False, sort_keys=False) + "\n"
 
 
@@ -181,7 +182,11 @@ def _page_section(section: Mapping) -> list[str]:
         types = score["by_structure_type"]
         mean = f"{100 * types['top1_mean']:.1f} % over {types['types']} types"
         lines += [f"Top-1 accuracy averaged over structure types: {mean}.", ""]
+    if common := score.get("common_groups"):
+        lines += [_of_common_groups(common), ""]
     lines += why_it_errs(score)
+    if "unit_cells" in score:
+        lines += cells_page(score["unit_cells"])
     systems = score["by_crystal_system"].items()
     groups = [
         (f"{p['space_group']} {space_group(p['space_group']).hermann_mauguin}", p)
@@ -189,6 +194,16 @@ def _page_section(section: Mapping) -> list[str]:
     ]
     lines += [_table_of_classes("crystal system", systems), ""]
     return [*lines, _table_of_classes("space group", groups), ""]
+
+
+def _of_common_groups(common: Mapping) -> str:
+    """Accuracy in the groups that are not left out as too rare."""
+    top1, top5 = (percent(common[name], False) for name in _TOP)
+    return (
+        f"In the {common['space_groups']} space groups of at least "
+        f"{common['min_crystals']} known crystals: {top1} % top-1 and {top5} % top-5 of "
+        f"{common['top1']['count']:,} patterns."
+    )
 
 
 def _reasons(failures: Collection[Mapping]) -> list[str]:

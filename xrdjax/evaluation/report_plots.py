@@ -1,4 +1,4 @@
-"""Which figures a report has, and where they are."""
+"""The figures of a report, and their paths."""
 
 import json
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from xrdjax.evaluation.predict import grid_deg
 from xrdjax.evaluation.sets import EvaluationSet
 from xrdjax.run import Run
 
-# Points of the training curve: a run may write more lines than a figure has pixels.
+# Points of the training curve: a run may log more steps than a figure has pixels.
 _CURVE_POINTS = 200
 
 
@@ -26,7 +26,7 @@ def training_curve(
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]] | None:
     """Steps and accuracies (0 to 1) in a run's metrics.jsonl, None if it has none.
 
-    Neighbours are averaged where there are more lines than a figure can show.
+    Neighbouring steps are averaged where there are more than a figure can show.
     """
     path = Path(path)
     if not path.exists():
@@ -44,16 +44,16 @@ def training_curve(
 def plot_report(
     run: Run, history: Path, sets: Sequence[EvaluationSet], folder: Path
 ) -> dict[str, str]:
-    """Plots accuracy over training, confusions, space groups and example patterns.
+    """Plots training, confusion matrices, space groups and example patterns.
 
     Args:
         run: the network.
         history: metrics.jsonl of its training; need not exist.
         sets: of the report.
-        folder: for the PNG files; made if absent.
+        folder: for the PNG files; created if absent.
 
     Returns:
-        The path of each figure by its title, relative to the folder of `folder`.
+        The path of each figure by its title, relative to the parent of `folder`.
     """
     folder.mkdir(exist_ok=True)
     scored = [one for one in sets if one.section["score"] is not None]

@@ -19,22 +19,28 @@ from xrdjax.evaluation.answers import (
     answer_known,
     answer_synthetic,
 )
+from xrdjax.evaluation.cells import score_cells
 from xrdjax.evaluation.errors import (
     explain_errors,
     positions_ceiling,
     summed_accuracies,
 )
-from xrdjax.evaluation.metrics import score
+from xrdjax.evaluation.metrics import score, top1_and_top5
 from xrdjax.known.analyses import AnalysedCrystals
 from xrdjax.known.selection import describe_crystals, select_crystals
 from xrdjax.known.splits import Split
 from xrdjax.patterns.batch import Source
+from xrdjax.prior.file import crystals_of_groups
 from xrdjax.run import Run
+
+# Known crystals of a group whose accuracy is also counted as the paper does, which
+# leaves rarer groups out.
+_COMMON = 50
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """How good a network is on one set of patterns.
+    """Results of a network on one set of patterns.
 
     Attributes:
         name: key in the report.
@@ -57,7 +63,7 @@ class KnownCrystals:
         about: title, description and others, for the report.
         crystals: all of them.
         split: into crystals of the statistics and held-out ones; None takes all.
-        part: of the split to take.
+        part: part of the split to evaluate on.
     """
 
     name: str
@@ -76,7 +82,7 @@ def collected(
 
 
 def textbook() -> KnownCrystals:
-    """The gallery of the package, whatever the structure types."""
+    """The gallery of the package, of any structure type."""
     about = {
         "title": "gallery",
         "description": "The textbook crystals of the package, whether or not the "
@@ -92,10 +98,10 @@ def full_score(
     type_keys: tuple[str, ...] = (),
     line_counts: Int[np.ndarray, " n"] | None = None,
 ) -> dict[str, Any] | None:
-    """All figures of merit of the answers, and why they err; None if there are none.
+    """All figures of merit and an analysis of errors; None if there are no answers.
 
     Args:
-        run: whose answers they are.
+        run: the network that answered.
         answers: to n patterns.
         type_keys: structure type of each pattern, if known.
         line_counts: [n] lines of each pattern, if known.
@@ -104,16 +110,27 @@ def full_score(
         return None
     given = answers.probabilities, answers.labels, run.space_groups
     frequencies = np.asarray(run.statistics.frequencies)
-    return {
+    result = {
         **score(*given, frequencies, type_keys),
         "by_summed_probabilities": summed_accuracies(*given),
         "ceiling_of_positions": positions_ceiling(*given[1:], frequencies),
         "why_it_errs": explain_errors(*given, line_counts),
     }
+    crystals = crystals_of_groups(run.statistics, run.provenance)
+    if np.any(common := crystals >= _COMMON) and not np.all(common):
+        result["common_groups"] = {
+            "min_crystals": _COMMON,
+            "space_groups": int(common.sum()),
+            **top1_and_top5(*(x[common[answers.labels]] for x in given[:2])),
+        }
+    if answers.cells is None or answers.true_cells is None:
+        return result
+    cells = score_cells(*given, answers.cells, answers.true_cells)
+    return result | {"unit_cells": cells}
 
 
 def _line_counts(run: Run, structures: Sequence[Structure]) -> Int[np.ndarray, " n"]:
-    """Lines of each crystal in the range of angles that the run's network sees."""
+    """Number of lines of each crystal in the angular range of the run's network."""
     wavelength = float(run.measurement.instruments.wavelengths[0])
     low, high = (u / wavelength for u in run.measurement.grid.u_range)
     counts = [line_count(structure, (low, high)) for structure in structures]
@@ -142,14 +159,14 @@ def known_set(
     simulate: Simulate,
     progress: bool = False,
 ) -> EvaluationSet:
-    """Known crystals that the run can be asked about.
+    """Known crystals of space groups that the run can recognise.
 
     Args:
         run: the network, its parameters on the devices of the mesh.
         mesh: devices of this process.
-        known: the crystals, of which those of other groups and beyond the run's limits
-            are left out.
-        simulate: makes their patterns.
+        known: the crystals; those of other groups or beyond the run's limits are left
+            out.
+        simulate: returns their patterns.
         progress: whether to show bars.
     """
     selection = select_crystals(

@@ -4,7 +4,8 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 
-from xrdjax.crystals.cif import Failure, Reading
+from xrdjax.crystals.cif import Failure, Note, Reading
+from xrdjax.crystals.crowding import site_multiplicities
 from xrdjax.crystals.crystal import Structure
 from xrdjax.crystals.structure_types import Analysis, analyse
 from xrdjax.errors import InputError
@@ -14,6 +15,9 @@ from xrdjax.symmetry.search import reference_operations
 # With fewer crystals, starting processes takes longer than the analysis.
 _WORTH_PROCESSES = 1000
 _CHUNK = 100
+
+# spglib's time grows with the square of the atoms: these take it ten seconds.
+MOST_ATOMS = 4000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +29,23 @@ class AnalysedCrystals:
         unreadable: files without a readable crystal, and why.
         without_symmetry: crystals in which spglib finds no group, and why.
         symprec: tolerance of spglib, angstrom.
+        notes: what was passed over or contradicts itself in the files that were read.
     """
 
     analyses: tuple[Analysis, ...]
     unreadable: tuple[Failure, ...]
     without_symmetry: tuple[Failure, ...]
     symprec: float
+    notes: tuple[Note, ...] = ()
+
+
+def _check_size(structure: Structure) -> None:
+    atoms = int(site_multiplicities(structure).sum())
+    if atoms > MOST_ATOMS:
+        raise InputError(
+            f"its cell holds {atoms} atoms, expected at most {MOST_ATOMS} in a "
+            "collection: leave it out"
+        )
 
 
 def _analyse_each(
@@ -39,6 +54,7 @@ def _analyse_each(
     results: list[Analysis | Failure] = []
     for structure in structures:
         try:
+            _check_size(structure)
             results.append(analyse(structure, symprec))
         except InputError as error:
             results.append(Failure(structure.name, str(error)))
@@ -95,4 +111,6 @@ def analyse_reading(
     analyses, failures = analyse_all(
         reading.structures, symprec, processes, progress=progress
     )
-    return AnalysedCrystals(analyses, reading.failures, failures, symprec)
+    return AnalysedCrystals(
+        analyses, reading.failures, failures, symprec, reading.notes
+    )

@@ -9,6 +9,7 @@ import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xrdjax.crystals.archives import checked_path
 from xrdjax.crystals.cif import read_crystals
 from xrdjax.errors import InputError
 from xrdjax.known.analyses import AnalysedCrystals, analyse_reading
@@ -70,6 +71,7 @@ def known_crystals(
         InputError: the path cannot be read, or holds analyses with another symprec.
     """
     if Path(path).suffix != ".npz":
+        checked_path(path)
         resolved = Path(path).resolve()
         request = _Request(
             resolved, _changed_ns(resolved), symprec, path, processes, progress

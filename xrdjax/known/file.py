@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from xrdjax.crystals.cif import Failure
+from xrdjax.crystals.asymmetric_unit import LARGEST_B
+from xrdjax.crystals.cif import Failure, Note
+from xrdjax.crystals.crowding import FULL
 from xrdjax.crystals.crystal import Structure
 from xrdjax.crystals.elements import SYMBOLS
 from xrdjax.crystals.structure_types import Analysis
@@ -14,7 +16,8 @@ from xrdjax.errors import InputError
 from xrdjax.files import read_npz, write_npz
 from xrdjax.known.analyses import AnalysedCrystals
 from xrdjax.symmetry.search import reference_operations
-from xrdjax.symmetry.wyckoff import LETTERS
+from xrdjax.symmetry.space_groups import space_group
+from xrdjax.symmetry.wyckoff import LETTERS, wyckoff_table
 
 _HINT = (
     "expected a file made by `python -m xrdjax.statistics --crystals=CIFS "
@@ -41,7 +44,13 @@ _RANGES = {
     "letters": (0, len(LETTERS) - 1),
     "multiplicities": (1, 192),
     "sites": (0, np.inf),
+    "positions": (-1.0, 2.0),
+    "occupancies": (0.0, FULL),
+    "b_iso": (0.0, LARGEST_B),
 }
+
+# Lattices of spglib's standard cells have their group's symmetry to rounding.
+_METRIC_TOLERANCE = 1e-3
 
 
 def _fault(arrays: dict[str, np.ndarray], words: dict) -> str | None:
@@ -59,6 +68,33 @@ def _fault(arrays: dict[str, np.ndarray], words: dict) -> str | None:
         low, high = _RANGES.get(name, (-np.inf, np.inf))
         if np.any((array < low) | (array > high)):
             return f"{name} has values outside {low} to {high}"
+    return _symmetry_fault(arrays, words["type_keys"])
+
+
+def _symmetry_fault(
+    arrays: dict[str, np.ndarray], type_keys: Sequence[str]
+) -> str | None:
+    """What cannot belong to the space groups, which are the labels of training."""
+    numbers = arrays["space_groups"].astype(int)
+    for number, key in zip(numbers.tolist(), type_keys, strict=True):
+        mirror = space_group(number).enantiomorph
+        if str(key).partition(" ")[0] != str(min(number, mirror or number)):
+            return f"space group {number} has a structure type of another, {key!r}"
+    multiplicities = wyckoff_table().multiplicity[
+        np.repeat(numbers, arrays["rows"]), arrays["letters"]
+    ]
+    if np.any(multiplicities != arrays["multiplicities"]):
+        return "multiplicities are not those of the Wyckoff letters"
+    if np.any(np.linalg.det(arrays["lattices"]) <= 0):
+        return "lattices have no volume"
+    for number in np.unique(numbers).tolist():
+        rotations = np.unique(reference_operations(number)[0], axis=0).astype(float)
+        lattices = arrays["lattices"][numbers == number]
+        metrics = (lattices @ np.swapaxes(lattices, 1, 2))[:, None]
+        change = np.swapaxes(rotations, 1, 2) @ metrics @ rotations - metrics
+        largest = np.max(np.abs(metrics), axis=(1, 2, 3))
+        if np.any(np.abs(change) > _METRIC_TOLERANCE * largest[:, None, None, None]):
+            return f"lattices have not the symmetry of space group {number}"
     return None
 
 
@@ -91,6 +127,7 @@ def save_analyses(
         "type_keys": [a.type_key for a in known.analyses],
         "unreadable": [(f.name, f.reason) for f in known.unreadable],
         "without_symmetry": [(f.name, f.reason) for f in known.without_symmetry],
+        "notes": [(n.name, n.text) for n in known.notes],
         "symprec": known.symprec,
     }
     standards = [a.standard for a in known.analyses]
@@ -161,12 +198,14 @@ def load_analyses(path: str | Path) -> AnalysedCrystals:
             tuple(Failure(name, reason) for name, reason in words[kind])
             for kind in ("unreadable", "without_symmetry")
         )
+        # files of earlier versions have no notes
+        notes = tuple(Note(name, text) for name, text in words.get("notes", ()))
         symprec = float(words["symprec"])
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{str(path)!r} is damaged or no analyses file: {_HINT}"
         ) from error
     if fault:
         raise InputError(f"{str(path)!r} cannot be used ({fault}): {_HINT}")
     analyses = tuple(_analyses(words, arrays))
-    return AnalysedCrystals(analyses, unreadable, without_symmetry, symprec)
+    return AnalysedCrystals(analyses, unreadable, without_symmetry, symprec, notes)

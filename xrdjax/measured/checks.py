@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from xrdjax.instrument.radiation import ANODES
 from xrdjax.measured.pattern import MeasuredPattern, NotReadable, Scan
@@ -16,6 +16,10 @@ _ROCKING = {"omega", "om", "theta", "th", "rocking", "rockingcurve", "omegascan"
 _OTHER_AXES = {"chi", "khi", "psi", "phi", "x", "y", "z", "time", "tube"}
 # Where no spacing of a crystal below 7 angstrom can be seen: 1/angstrom.
 _LAST_Q_OF_REFLECTIVITY, _FIRST_Q_OF_REFLECTIVITY = 0.9, 0.1
+# Steps of q: blocks they are taken over, least change and correlation.
+_Q_BLOCKS, _SHRUNK, _STRAIGHT = 24, 0.9, 0.999
+# How often two theta may turn round in one file, where ranges overlap.
+_MOST_TURNS = 100
 # Steps of peak lists: wide, in degrees, and changing by this share of themselves.
 _WIDE_STEP, _IRREGULAR = 0.1, 0.5
 
@@ -42,6 +46,8 @@ def pattern_of(scan: Scan) -> MeasuredPattern:
         two_theta, y = two_theta[there], y[there]
         sigma = None if sigma is None else sigma[there]
     _refuse_no_pattern(two_theta, y)
+    if scan.quantity == "two_theta":
+        _refuse_steps_of_q(two_theta)
     _refuse_reflectivity(two_theta, wavelengths)
     if (negative := int((y < 0).sum())) > 0:
         notes.append(f"Negative intensities, set to zero: {negative}.")
@@ -136,31 +142,49 @@ def _averaged(
     Float[np.ndarray, " S"], Float[np.ndarray, " S"], Float[np.ndarray, " S"] | None
 ]:
     """Each angle once: intensities measured twice are averaged."""
-    rising = -scan.x if scan.quantity == "d" else scan.x
-    steps = np.diff(rising)
+    steps = np.diff(-scan.x if scan.quantity == "d" else scan.x)
     if (steps < 0).any():
+        which = _overlapping(scan, steps, notes)
+    else:
+        which = np.cumsum(np.concatenate([[0], steps > 0]))
+    number = np.bincount(which)
+    if len(number) == len(which) and (steps > 0).all():
+        return scan.x, scan.intensity, scan.sigma
+    if len(number) < MIN_POINTS:
+        raise NotReadable(
+            f"has {len(number)} different angles in {len(which)} points, expected at "
+            f"least {MIN_POINTS}: check which column is two theta"
+        )
+    if twice := len(which) - len(number):
+        notes.append(f"Angles measured more than once, averaged: {twice}.")
+    x = np.bincount(which, scan.x) / number
+    y = np.bincount(which, scan.intensity) / number
+    sigma = scan.sigma
+    if sigma is not None:
+        sigma = np.sqrt(np.bincount(which, sigma**2)) / number
+    return x, y, sigma
+
+
+def _overlapping(
+    scan: Scan, steps: Float[np.ndarray, " Q"], notes: list[str]
+) -> Int[np.ndarray, " R"]:
+    """Which angle each point belongs to, where ranges overlap: those of one step.
+
+    Raises:
+        NotReadable: the angles go back so often that they are none.
+    """
+    turns = int((np.diff(np.sign(steps[steps != 0])) != 0).sum())
+    if turns > _MOST_TURNS or scan.quantity == "d":
         at = int((steps < 0).argmax())
         raise NotReadable(
             f"goes from {scan.x[at]:g} to {scan.x[at + 1]:g} at point {at + 2}, "
             "expected increasing values of two theta: sort the points, or give one "
             "scan only"
         )
-    first = np.concatenate([[True], steps > 0])
-    if first.all():
-        return scan.x, scan.intensity, scan.sigma
-    if first.sum() < MIN_POINTS:
-        raise NotReadable(
-            f"has {first.sum()} different angles in {len(first)} points, expected at "
-            f"least {MIN_POINTS}: check which column is two theta"
-        )
-    notes.append(f"Angles measured more than once, averaged: {int((~first).sum())}.")
-    which = np.cumsum(first) - 1
-    number = np.bincount(which)
-    y = np.bincount(which, scan.intensity) / number
-    sigma = scan.sigma
-    if sigma is not None:
-        sigma = np.sqrt(np.bincount(which, sigma**2)) / number
-    return scan.x[first], y, sigma
+    notes.append("Two theta goes back: ranges that overlap were merged.")
+    step = float(np.median(steps[steps > 0]))
+    bins = np.rint((scan.x - scan.x.min()) / step)
+    return np.unique(bins, return_inverse=True)[1]
 
 
 def _two_theta(
@@ -221,6 +245,25 @@ def _refuse_no_pattern(
         raise NotReadable(
             f"has irregular steps of {steps.min():.3g} to {steps.max():.3g} degrees, "
             "as a list of peaks has: give the measured pattern itself"
+        )
+
+
+def _refuse_steps_of_q(x: Float[np.ndarray, " R"]) -> None:
+    """Refuses an axis whose steps shrink as those of q do over even two theta.
+
+    q = 4 pi sin(theta) / wavelength, so that dq^2 = a - b q^2 with b > 0.
+    """
+    size = (len(x) - 1) // _Q_BLOCKS
+    at = x[::size][: _Q_BLOCKS + 1]
+    squares = np.diff(at) ** 2
+    middles = ((at[1:] + at[:-1]) / 2) ** 2
+    if squares[-1] > _SHRUNK * squares[0] or np.ptp(middles) == 0:
+        return
+    if np.corrcoef(squares, middles)[0, 1] < -_STRAIGHT:
+        raise NotReadable(
+            f"has steps that shrink from {(at[1] - at[0]) / size:.3g} to "
+            f"{(at[-1] - at[-2]) / size:.3g} as those of q do, expected two theta: put "
+            "a line with the names of the columns, such as 'q_1/nm I', above them"
         )
 
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import stat
 import zipfile
 import zlib
 from pathlib import Path
@@ -48,19 +49,21 @@ def read_bytes(path: Path) -> bytes:
     name = f"cannot read the pattern {str(path)!r}"
     hint = "name a file that an instrument or a program has written"
     try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{name} (it is no regular file): {hint}")
-        size = path.stat().st_size
-        if size > _LARGEST:
-            raise InputError(
-                f"{name} ({size} bytes, expected at most {_LARGEST}): export one "
-                "powder pattern alone"
-            )
-        return path.read_bytes()
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST:
+            return path.read_bytes()
     except OSError as error:
         raise InputError(f"{name} ({error.strerror or error}): {hint}") from error
     except ValueError as error:  # a null in the name
         raise InputError(f"{name} ({error}): {hint}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(f"{name} (it is a folder): {hint}")
+    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+        raise InputError(f"{name} (it is no regular file): {hint}")
+    raise InputError(
+        f"{name} ({status.st_size} bytes, expected at most {_LARGEST}): export one "
+        "powder pattern alone"
+    )
 
 
 def as_text(data: bytes) -> str | None:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 # Between the columns; the empty one stands for any white space.
-_WHITE, _COMMA, _SEMICOLON, _BAR = "", ",", ";", "|"
+_WHITE, _COMMA, _SEMICOLON, _BAR, _TAB = "", ",", ";", "|", "\t"
 _QUOTED = re.compile(r'"([^"]*)"')
 _FORTRAN = re.compile(r"^([+-]?[\d.]+)[dD]([+-]?\d+)$")
 _NAN = {"nan", "inf", "+inf", "-inf", "-nan", "1.#qnan", "-1.#ind", "1.#inf"}
@@ -32,6 +32,8 @@ class Layout:
         if '"' in line:
             line = _QUOTED.sub(lambda m: _hide(m[1]), line)
         line = line.strip()
+        if self.separator == _BAR:
+            line = line.strip("|")  # the frame of a table
         if self.separator:
             words = line.rstrip(",;| \t").split(self.separator)
         else:
@@ -40,7 +42,7 @@ class Layout:
 
     def numbers(self, line: str) -> list[float] | None:
         """The numbers of a line, or None if it holds anything else."""
-        if self == LAYOUTS[0] and not _SLOW.search(line):
+        if self == _PLAIN and not _SLOW.search(line):
             try:
                 return [float(word) for word in line.split()] or None
             except ValueError:
@@ -56,6 +58,8 @@ class Layout:
     def _number(self, word: str) -> float | None:
         if self.decimal == ",":
             word = word.translate(str.maketrans(",.", ".,"))
+        if self.separator and _SPACED.fullmatch(word):
+            word = re.sub(r"\s", "", word)
         if "," in word:
             if not _THOUSANDS.fullmatch(word):
                 return None
@@ -66,11 +70,17 @@ class Layout:
             pass
         if fortran := _FORTRAN.match(word):
             return float(f"{fortran[1]}e{fortran[2]}")
+        if clock := _CLOCK.fullmatch(word):
+            hours, minutes, seconds = (float(part or 0) for part in clock.groups())
+            return 3600 * hours + 60 * minutes + seconds
         return float("nan") if word.lower() in _NAN else None
 
 
 # What plain numbers do not hold.
-_SLOW = re.compile(r"""[",'_a-df-zA-DF-Z]""")
+_SLOW = re.compile(r"""[",:'_a-df-zA-DF-Z]""")
+# A time of day, which a column beside two theta may hold.
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d*)?))?")
+_SPACED = re.compile(r"[+-]?\d{1,3}([ \u00a0]\d{3})+(\.\d*)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 
 
@@ -80,8 +90,11 @@ def _hide(text: str) -> str:
 
 
 # The first of those that read equally well is taken.
+_PLAIN = Layout(_WHITE, ".")
 LAYOUTS = (
-    Layout(_WHITE, "."),
+    Layout(_TAB, "."),  # before white space, as blanks may separate thousands
+    Layout(_TAB, ","),
+    _PLAIN,
     Layout(_COMMA, "."),
     Layout(_SEMICOLON, "."),
     Layout(_WHITE, ","),

@@ -36,12 +36,13 @@ def resample(
     Raises:
         InputError: less than half of the grid was measured, or nothing is left there.
     """
-    inside = (grid_deg >= two_theta[0]) & (grid_deg <= two_theta[-1])
-    if measured_share(two_theta, grid_deg) < _LEAST_MEASURED:
+    inside = was_measured(two_theta, grid_deg)
+    if (share := measured_share(two_theta, grid_deg)) < _LEAST_MEASURED:
         raise InputError(
-            f"the pattern was measured from {two_theta[0]:g} to {two_theta[-1]:g} "
-            f"degrees, expected at least half of {grid_deg[0]:g} to {grid_deg[-1]:g} "
-            "degrees: measure the rest, or convert the first column to two theta"
+            f"the pattern covers {100 * share:.0f} % of {grid_deg[0]:g} to "
+            f"{grid_deg[-1]:g} degrees, from {two_theta[0]:g} to {two_theta[-1]:g} "
+            "degrees: expected at least half, so measure the rest, or convert the first "
+            "column to two theta"
         )
     values = np.zeros(len(grid_deg))
     values[inside] = measured = np.interp(grid_deg[inside], two_theta, intensity)
@@ -70,12 +71,38 @@ def _without_background(
     return above
 
 
+def _holes(
+    two_theta: Float[np.ndarray, " R"], grid_deg: Float[np.ndarray, " T"]
+) -> Bool[np.ndarray, " R-1"]:
+    """Which gaps are wider than five steps of the measurement, and of the grid."""
+    gaps = np.diff(two_theta)
+    return gaps > _HOLE * max(np.median(gaps), np.median(np.diff(grid_deg)))
+
+
+def was_measured(
+    two_theta: Float[np.ndarray, " R"], grid_deg: Float[np.ndarray, " T"]
+) -> Bool[np.ndarray, " T"]:
+    """Which points of a grid lie within the measurement and in none of its holes.
+
+    Args:
+        two_theta: [R] degrees, increasing.
+        grid_deg: [T] degrees, increasing.
+    """
+    hole = _holes(two_theta, grid_deg)
+    before = np.clip(
+        np.searchsorted(two_theta, grid_deg, "right") - 1, 0, len(hole) - 1
+    )
+    within = (grid_deg >= two_theta[0]) & (grid_deg <= two_theta[-1])
+    return within & ~hole[before]
+
+
 def measured_share(
     two_theta: Float[np.ndarray, " R"], grid_deg: Float[np.ndarray, " T"]
 ) -> float:
     """Share of the grid's range of 2 theta, in degrees, that was measured."""
-    first, last = max(two_theta[0], grid_deg[0]), min(two_theta[-1], grid_deg[-1])
-    return max(0.0, float((last - first) / (grid_deg[-1] - grid_deg[0])))
+    ends = np.clip(two_theta, grid_deg[0], grid_deg[-1])
+    covered = np.diff(ends)[~_holes(two_theta, grid_deg)].sum()
+    return float(covered / (grid_deg[-1] - grid_deg[0]))
 
 
 def at_wavelength(
@@ -111,8 +138,7 @@ def average_onto(
     """A measured pattern on even steps, divided by its maximum, and what was measured.
 
     Each value is the mean, over a step around its angle, of the measurement
-    interpolated linearly: sharp lines lose no area, whatever the two steps are. A hole
-    of more than five steps of the measurement, and of the grid, was not measured.
+    interpolated linearly: sharp lines lose no area, whatever the two steps are.
 
     Args:
         two_theta: [R] degrees, increasing.
@@ -120,7 +146,7 @@ def average_onto(
         grid_deg: [T] degrees, even.
 
     Returns:
-        [T] intensity, 0 where nothing was measured, and [T] where it was.
+        [T] intensity, 0 where nothing was measured, and [T] `was_measured`.
 
     Raises:
         InputError: less than a quarter of the grid was measured, or nothing is left
@@ -138,14 +164,13 @@ def average_onto(
     integral = area[before] + within * (values[before] + slope * within / 2)
     covered = np.diff(np.clip(edges, angles[0], angles[-1]))
     mean = np.diff(integral) / np.where(covered > 0, covered, 1.0)
-    hole = gaps > _HOLE * max(np.median(gaps), 2 * half)
-    nearest = np.clip(np.searchsorted(angles, grid_deg, "right") - 1, 0, len(gaps) - 1)
-    mask = (grid_deg >= angles[0]) & (grid_deg <= angles[-1]) & ~hole[nearest]
+    mask = was_measured(angles, grid_deg)
     if mask.mean() < _LEAST_SEEN:
         raise InputError(
-            f"the pattern covers {mask.mean():.0%} of {grid_deg[0]:g} to "
-            f"{grid_deg[-1]:g} degrees: expected at least a quarter, so measure the "
-            "rest, or name the wavelength if it is not that of the network"
+            f"the pattern covers {100 * mask.mean():.0f} % of {grid_deg[0]:g} to "
+            f"{grid_deg[-1]:g} degrees, from {angles[0]:.4g} to {angles[-1]:.4g} degrees "
+            "at the network's wavelength: expected at least a quarter, so measure the "
+            "rest, or name the wavelength of the measurement"
         )
     recorded = np.where(mask, np.maximum(mean, 0), 0.0)
     if not recorded.any():

@@ -1,12 +1,14 @@
 """Patterns in text files of columns, as any program exports them."""
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Float
 
 from xrdjax.measured.columns import (
     Columns,
+    Function,
     named_columns,
     names_columns,
     unnamed_columns,
@@ -23,6 +25,17 @@ _HINT = "export the pattern as text with columns two theta and intensity"
 _SIGNS = str.maketrans({"\u2212": "-", "°": None, "\x1a": None})
 # A thin space or an apostrophe between thousands.
 _THIN = re.compile(r"(?<=\d)[\u202f\u2009'\u2019](?=\d{3}(?!\d))")
+_FUNCTION_NOTES: dict[Function, str] = {
+    "root": "The column holds square roots of intensities, which were squared.",
+    "log10": "The column holds decadic logarithms of intensities, which were undone.",
+    "ln": "The column holds natural logarithms of intensities, which were undone.",
+}
+# Square roots of counts: their decimals, the largest, and the share of exceptions.
+_ROOT_DECIMALS, _LARGEST_ROOT, _FEW = 1e-4, 1000.0, 0.2
+# What a unit looks like, below the name of its column.
+_UNIT = re.compile(
+    r"^[(\[]|[/^°]|-1$|^(deg|degrees?|a\.?u\.?|counts|cts|cps|-)$", re.IGNORECASE
+)
 # Lines above the numbers in which names of columns are looked for.
 _NAME_LINES, _LONGEST_NAMES = 6, 2000
 
@@ -53,10 +66,16 @@ def read_text(text: str) -> list[Scan]:
     if beam.wavelengths is None and columns.wavelength:
         beam = make_beam("column of d", columns.wavelength, anode=beam.anode)
     sigma = None if columns.sigma is None else table[:, columns.sigma]
+    stored = table[:, columns.y]
+    function = columns.function
+    if function is None and _are_roots_of_counts(stored):
+        function, sigma = "root", None
+    if function is not None:
+        notes = (*notes, _FUNCTION_NOTES[function])
     return [
         Scan(
             x=table[:, columns.x] * columns.scale,
-            intensity=table[:, columns.y],
+            intensity=_intensity(stored, function),
             sigma=sigma,
             quantity=columns.quantity,
             axis=axis_of(header),
@@ -65,6 +84,34 @@ def read_text(text: str) -> list[Scan]:
             notes=(*notes, *columns.notes),
         )
     ]
+
+
+def _intensity(
+    stored: Float[np.ndarray, " R"], function: Function | None
+) -> Float[np.ndarray, " R"]:
+    """The intensity of which a function is stored."""
+    with np.errstate(over="ignore"):  # what is not finite is refused
+        if function == "root":
+            return stored**2
+        if function == "log10":
+            return 10.0**stored
+        return np.exp(stored) if function == "ln" else stored
+
+
+def _are_roots_of_counts(stored: Float[np.ndarray, " R"]) -> bool:
+    """Whether nearly all values are square roots of whole numbers, and few are whole.
+
+    So precisely that chance is excluded: the squares of values with four decimals are
+    within 2e-4 of a whole number by chance in a few cases of ten thousand.
+    """
+    if not (np.isfinite(stored).all() and (stored >= 0).all()):
+        return False
+    whole = stored == np.round(stored)
+    if whole.mean() > _FEW or not 2 < stored.max() < _LARGEST_ROOT:
+        return False
+    squares = stored**2
+    off = np.abs(squares - np.round(squares))
+    return bool((off <= _ROOT_DECIMALS * (1 + 2 * stored)).mean() > 1 - _FEW / 10)
 
 
 def _plain(text: str) -> str:
@@ -138,18 +185,32 @@ def _bad_row(i: int, line: str, width: int) -> str:
 
 
 def _names(header: list[str], layout: Layout, width: int) -> list[str]:
-    """The names of the columns; empty if no line of the header can be that."""
+    """The names of the columns; empty if no line of the header can be that.
+
+    A line that names no abscissa may hold the units of the names above it.
+    """
     lines = [line for line in reversed(header) if 0 < len(line) < _LONGEST_NAMES]
-    for line in lines[:_NAME_LINES]:
-        bare = line.lstrip("#!;%*' \t").strip()
-        for names in (
-            layout.words(bare),
-            layout.words(line.lstrip("#!;%* \t")),
-            re.split(r"\t+", bare),
-            re.split(r"\s{2,}|\t", bare),
-            re.split(r"\s*[,;]\s*", bare),
-            bare.split(),
-        ):
-            if len(names) == width and names_columns(names):
-                return names
-    return []
+    lines = lines[:_NAME_LINES]
+    units: list[str] = []
+    for line in lines:
+        for names in _splits(line, layout):
+            if len(names) != width:
+                continue
+            if names_columns(names, abscissa=True):
+                units = units or [""] * width
+                both = zip(names, units, strict=True)
+                return [f"{name} {unit}".strip() for name, unit in both]
+            if not units and (names_columns(names) or all(map(_UNIT.search, names))):
+                units = names
+    return units if names_columns(units) else []
+
+
+def _splits(line: str, layout: Layout) -> Iterator[list[str]]:
+    """Ways to split a line of names."""
+    bare = line.lstrip("#!;%*' \t").strip()
+    yield layout.words(bare)
+    yield layout.words(line.lstrip("#!;%* \t"))
+    yield re.split(r"\t+", bare)
+    yield re.split(r"\s{2,}|\t", bare)
+    yield re.split(r"\s*[,;]\s*", bare)
+    yield bare.split()

@@ -1,7 +1,7 @@
 """A convolution whose gradients are fast inside compiled loops on the CPU.
 
 XLA's CPU compiler converts a convolution to the layout of its fast kernels only
-outside of loops (jax issue 12868). The gradients that JAX derives have another layout,
+outside of loops (jax issue 12868). The gradients that JAX derives have another layout
 and are twenty times slower in a loop over training steps. Here they are written in the
 fast layout: channels last, kernels as (width, in, out), no swapped axes.
 """
@@ -42,7 +42,7 @@ def convolve(
     Args:
         x: [B, W, I] signals, channels last.
         kernel: [K, I, O].
-        stride: distance of the points where the result is taken.
+        stride: distance between the points of the result, in points of the signal.
         padding: zeros before and after the signal.
     """
     return _convolve(x, kernel, stride, padding)
@@ -57,7 +57,7 @@ def _backward(stride, padding, saved, gradient):
     width, size, outputs = x.shape[1], kernel.shape[0], gradient.shape[1]
     # the barriers keep the compiler from undoing the transpositions
     turned = lax.optimization_barrier(kernel[::-1].transpose(0, 2, 1))
-    # points at the end that no output reaches get a gradient of zero
+    # points at the end that no output depends on have a gradient of zero
     reach = stride * (outputs - 1) + size
     before = size - 1 - padding[0]
     after = width + padding[0] - reach + size - 1
@@ -99,7 +99,7 @@ def conv_general_dilated(
 
 
 def convolution_of_backend() -> Callable[..., Array]:
-    """The fastest convolution for nn.Conv on the default backend; all are equal."""
+    """The fastest convolution for nn.Conv on the default backend; all give the same."""
     on_cpu = jax.default_backend() == "cpu"
     return conv_general_dilated if on_cpu else lax.conv_general_dilated
 
@@ -139,9 +139,9 @@ def convolve_in_blocks(
     """A convolution of stride s as one of stride 1 over blocks of s points.
 
     y[v] = sum_j sum_r x[s (v + j) + r - padding[0]] kernel[s j + r], r < s, where the
-    points of a block are channels. It is the same sum, but its gradient by x does not
-    visit s - 1 zeros for every point: with kernels of 100 and 50 points and strides of
-    5, training steps are five times faster on a CPU.
+    points of a block are channels. It is the same sum, but its gradient with respect
+    to x has no s - 1 zeros for every point: with kernels of 100 and 50 points and
+    strides of 5, training steps are five times faster on a CPU.
 
     Called as flax's nn.Conv calls lax.conv_general_dilated.
     """
@@ -155,7 +155,7 @@ def convolve_in_blocks(
     outputs = (width + before + after - size) // stride + 1
     taps = -(-size // stride)
     points = (outputs + taps - 1) * stride
-    # beyond the last output's reach, points are cut off or meet a kernel of zeros
+    # points beyond the reach of the last output are cut off, or multiplied by zeros
     missing = max(points - before - width, 0)
     x = jnp.pad(inputs, ((0, 0), (before, missing), (0, 0)))[:, :points]
     blocks = x.reshape(x.shape[0], -1, stride * x.shape[2])

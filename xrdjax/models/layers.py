@@ -7,6 +7,7 @@ from flax.traverse_util import flatten_dict
 
 from xrdjax.errors import InputError
 from xrdjax.models.parameters import parameter_shapes
+from xrdjax.models.resnet import LATTICE_LAYERS
 
 ALL_BUT_HEAD = "all_but_head"
 
@@ -28,7 +29,7 @@ def head_layers(model: nn.Module, shape: tuple[int, ...] | int) -> frozenset[str
 def frozen_layers(
     names: str, model: nn.Module, shape: tuple[int, ...] | int
 ) -> frozenset[str]:
-    """Names of the layers that training leaves as they are.
+    """Names of the layers that training does not change.
 
     Args:
         names: of layers, separated by commas, such as "Conv_*,Dense_0"; or
@@ -37,11 +38,12 @@ def frozen_layers(
         shape: of the input of one pattern, such as its number of points T.
 
     Raises:
-        InputError: there is no such layer, or none is left to train.
+        InputError: there is no such layer, or no layer is left to train.
     """
     layers = sorted(parameter_shapes(model, shape))
     if names == ALL_BUT_HEAD:
-        return frozenset(layers) - head_layers(model, shape)
+        heads = head_layers(model, shape) | frozenset(LATTICE_LAYERS)
+        return frozenset(layers) - heads
     frozen: set[str] = set()
     for name in names.split(","):
         found = fnmatch.filter(layers, name.strip())

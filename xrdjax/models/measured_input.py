@@ -1,8 +1,8 @@
-"""From a recorded pattern, measured or simulated, to what a network reads of it.
+"""From a recorded pattern, measured or simulated, to the input of a network.
 
-Both take this road: the background is removed, the pattern is averaged over the
-network's cells, which are even in log sin(theta), and scaled; and the network sees
-which cells were measured.
+Both are treated alike: the background is removed, and the pattern is averaged over the
+network's cells, which are even in log sin(theta), and scaled; a mask states which cells
+were measured.
 """
 
 import functools
@@ -18,12 +18,12 @@ from xrdjax.instrument.grid import TwoThetaGrid
 from xrdjax.models.preprocess import preprocess
 from xrdjax.ops.safe import safe_divide, safe_reciprocal
 
-# Width of the means that the background is sought in, and of the opening, degrees.
+# Width of the means that give the background, and of the opening, degrees.
 _MEAN_DEG = 0.32
 _OPENING_DEG = 2.9
 _SMOOTHING = 5  # means
-# Intensities at which the logarithms begin, in units of the highest peak.
-# Points whose sums are formed together.
+# Intensities at which the logarithms set in, in units of the highest peak.
+# Points summed at once.
 _RUN = 64
 _WEAK, _WEAKEST = 3e-3, 2e-4
 CHANNELS = 4
@@ -32,7 +32,7 @@ CHANNELS = 4
 def _means(
     patterns: Float[Array, "B T"], mask: Float[Array, "B T"], size: int
 ) -> tuple[Float[Array, "B C"], Float[Array, "B C"]]:
-    """Means over runs of measured points, and how many points each has."""
+    """Means over runs of measured points, and the number of points in each."""
     padding = ((0, 0), (0, -patterns.shape[1] % size))
     runs = (patterns.shape[0], -1, size)
     total = jnp.pad(patterns * mask, padding).reshape(runs).sum(-1)
@@ -43,7 +43,7 @@ def _means(
 def _window(
     values: Float[Array, "B C"], size: int, largest: bool
 ) -> Float[Array, "B C"]:
-    """Largest or least value of the cells around each one."""
+    """Largest or smallest value among the cells around each one."""
     start, reduce = (-jnp.inf, lax.max) if largest else (jnp.inf, lax.min)
     return lax.reduce_window(values, start, reduce, (1, size), (1, 1), "SAME")
 
@@ -56,12 +56,12 @@ def background_of(
 ) -> Float[Array, "B T"]:
     """Background under the peaks, by morphological opening.
 
-    Means over 0.32 degrees, the least of these within 2.9 degrees, the largest of those
+    Means over 0.32 degrees, their minimum within 2.9 degrees, the maximum of these
     minima, smoothed: whatever is narrower than 2.9 degrees is a peak. Soille,
     Morphological Image Analysis (2003), ch. 4.
 
     Args:
-        patterns: [B, T] on even steps of 2 theta.
+        patterns: [B, T] at even steps of 2 theta.
         mask: [B, T] 1 where measured, else 0.
         step_deg: of the points, degrees.
         opening_deg: width of what counts as background, degrees.
@@ -98,7 +98,7 @@ def _between_means(
 
 @struct.dataclass
 class _Cells:
-    """Where each edge of the network's cells lies among the points: before, and how far.
+    """Where each edge of the network's cells lies among the points.
 
     Attributes:
         before: [C + 1] whole points before the edge.
@@ -114,7 +114,7 @@ def _cells(grid: TwoThetaGrid, cells: int) -> _Cells:
     low, high = grid.u_range
     edges = np.rad2deg(2 * np.arcsin(np.geomspace(low, high, cells + 1) / 2))
     step = grid.two_theta_deg[1] - grid.two_theta_deg[0]
-    # a point stands for the step around it
+    # a point represents the step around it
     position = (edges - grid.two_theta_min_deg) / step + 0.5
     position = np.clip(position, 0, grid.points)
     before = np.minimum(position.astype(np.int32), grid.points - 1)
@@ -122,7 +122,7 @@ def _cells(grid: TwoThetaGrid, cells: int) -> _Cells:
 
 
 def _running_sum(values: Float[Array, "B T"]) -> Float[Array, "B T"]:
-    """Sum of each value and all before it: products with triangles of ones.
+    """Cumulative sum, by products with triangular matrices of ones.
 
     The CPU backend takes five times as long for `cumsum`.
     """
@@ -149,7 +149,7 @@ def measured_input(
     grid: TwoThetaGrid,
     cells: int,
 ) -> Float[Array, "B C 4"]:
-    """What a network reads of recorded patterns.
+    """Input of a network for recorded patterns.
 
     [5 sqrt(I), 2.5 log(1 + I / 3e-3) / log(1 + 1 / 3e-3), the same with 2e-4, mask]
 

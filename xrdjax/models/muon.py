@@ -1,8 +1,8 @@
-"""Muon: momentum whose matrices are made orthogonal.
+"""Muon: momentum whose matrices are orthogonalised.
 
 Jordan et al. (2024), kellerjordan.github.io/posts/muon. Most matrices of a network are
-much longer than wide. For these, the iteration that makes them orthogonal works on
-their small Gram matrix, which takes half the time.
+much longer than wide. For these, the iteration that orthogonalises them works on their
+small Gram matrix, which takes half the time.
 """
 
 import math
@@ -14,18 +14,18 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-# Of Jordan et al.: singular values end between 0.7 and 1.2 in five steps.
+# Of Jordan et al.: after five steps, singular values lie between 0.7 and 1.2.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 _STEPS = 5
 _MOMENTUM = 0.95
 # Root mean square of an update of Adam (Liu et al., arXiv 2502.16982).
 _RMS = 0.2
-# Matrices at least this many times as long as wide are iterated by their Gram matrix.
+# Matrices at least this many times as long as wide are iterated on their Gram matrix.
 _LONG = 2
 
 
 def orthogonal(matrix: Float[Array, "M N"], eps: float = 1e-7) -> Float[Array, "M N"]:
-    """A matrix with the same singular vectors, and singular values near one.
+    """A matrix with the same singular vectors and singular values near one.
 
     X <- a X + b X G + c X G G, G = X'X, five times, from X / (|X| + eps)
     Newton-Schulz iteration of Jordan et al. (2024). The factors of all steps are
@@ -59,12 +59,12 @@ def orthogonal(matrix: Float[Array, "M N"], eps: float = 1e-7) -> Float[Array, "
 
 
 def scale_by_muon(eps: float = 1e-7) -> optax.GradientTransformation:
-    """Nesterov momentum, orthogonal, and of the size of Adam's updates.
+    """Nesterov momentum, orthogonalised, and scaled to the size of Adam's updates.
 
     m <- 0.95 m + g;  update = 0.2 sqrt(max(M, N)) orthogonal(g + 0.95 m)
 
-    Every leaf [..., O] is taken as a matrix [M, O]; its rows are all the inputs that
-    an output is summed over.
+    Every leaf [..., O] is treated as a matrix [M, O], whose rows are all the inputs
+    that an output is summed over.
 
     Args:
         eps: added to the norm that a matrix is divided by.
@@ -92,8 +92,8 @@ def muon(
 ) -> optax.GradientTransformation:
     """Muon for kernels that map many inputs to outputs, Adam for the rest.
 
-    A convolution whose input has one channel is left to Adam, with Nesterov momentum
-    (Dozat, 2016), which Muon has too.
+    A convolution whose input has one channel is left to Adam. Both have Nesterov
+    momentum (Adam as in Dozat, 2016).
 
     Args:
         learning_rate: of both, or its schedule.

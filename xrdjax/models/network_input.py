@@ -1,4 +1,4 @@
-"""What a network is given of a pattern: one choice for a run, in training and in use."""
+"""The input of a network for a pattern: the same in training and in use."""
 
 import dataclasses
 
@@ -17,8 +17,8 @@ class NetworkInput:
 
     Attributes:
         grid: of the patterns.
-        cells: that recorded patterns are averaged over; None for clean patterns, of
-            which the network sees the square root.
+        cells: number that recorded patterns are averaged over; None for clean patterns,
+            of which the network sees the square root.
     """
 
     grid: TwoThetaGrid
@@ -37,7 +37,7 @@ class NetworkInput:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the input, without the batch."""
+        """Shape of the input, without the batch."""
         if self.cells is None:
             return (self.grid.points,)
         return (self.cells, CHANNELS)

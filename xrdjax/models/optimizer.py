@@ -26,20 +26,20 @@ def make_optimizer(
     """The transformation of gradients into updates.
 
     Args:
-        kind: "adam", or "muon", which makes the updates of matrices orthogonal (Jordan
-            et al., 2024, kellerjordan.github.io/posts/muon) and leaves the rest to
-            Adam with Nesterov momentum (Dozat, 2016), which Muon has too.
+        kind: "adam", or "muon", which orthogonalises the updates of matrices (Jordan et
+            al., 2024, kellerjordan.github.io/posts/muon) and leaves the rest to Adam,
+            both with Nesterov momentum (Adam as in Dozat, 2016).
         learning_rate: after the warm-up; the same for both, as the updates of Muon
             are scaled to the size of Adam's (Liu et al., arXiv 2502.16982).
         schedule: "halve"; "cosine", which falls to zero at the last step; or
             "stable_decay", constant until it falls to zero over the last steps as
-            1 - sqrt(x) (Haegele et al., arXiv 2405.18392), so that a run can be made
-            longer until then.
-        halve_every_steps: of "halve".
-        warmup_steps: number of steps in which the learning rate rises from zero.
+            1 - sqrt(x) (Haegele et al., arXiv 2405.18392), so that a run can be
+            extended until then.
+        halve_every_steps: period of "halve".
+        warmup_steps: number of steps over which the learning rate rises from zero.
         b1, b2, eps: of Adam; Muon adds eps to the norm that it divides by.
-        decay_steps: number of steps in which "stable_decay" falls.
-        steps: of the whole run.
+        decay_steps: number of steps over which "stable_decay" falls.
+        steps: length of the whole run.
     """
     last = max(1, steps - warmup_steps)
     if schedule == "cosine":
@@ -61,11 +61,11 @@ def make_optimizer(
 def hold(
     optimizer: optax.GradientTransformation, layers: frozenset[str]
 ) -> optax.GradientTransformation:
-    """An optimizer that never moves some layers; its state is the same as without.
+    """An optimizer that does not move some layers; its state keeps the same structure.
 
     Args:
         optimizer: of parameters that are dictionaries by layers.
-        layers: names of those that stay.
+        layers: names of those that do not move.
     """
 
     def update(gradients: Any, state: Any, params: Any = None) -> tuple[Any, Any]:

@@ -30,16 +30,14 @@ def init_params(
 
     Kernels are normal with variance 1 / fan-in, truncated at two standard deviations;
     scales are one, biases zero. All kernels are cut from one array of random numbers,
-    as one call for each of a hundred kernels would compile for a minute.
+    since a call for each of a hundred kernels would take a minute to compile.
 
     Args:
         key: random key.
         model: the network.
         shape: of the input of one pattern, such as its number of points T.
     """
-    shapes = jax.eval_shape(
-        model.init, key, jnp.zeros((1, *np.atleast_1d(shape).tolist()))
-    )["params"]
+    shapes = parameter_shapes(model, shape)
     sizes = [x.size for x in jax.tree.leaves(shapes) if x.ndim > 1]
     normal = jax.random.truncated_normal(key, -2, 2, (sum(sizes),)) / _TRUNCATED_STD
     kernels = iter(jnp.split(normal, list(accumulate(sizes))[:-1]))
@@ -53,13 +51,15 @@ def init_params(
 
 
 def parameter_count(params: dict[str, Any]) -> int:
-    """Number of parameters of a model (of arrays, or of their shapes)."""
+    """Number of parameters of a model, from the arrays or their shapes."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def parameter_shapes(model: nn.Module, shape: tuple[int, ...] | int) -> dict[str, Any]:
     """Shapes and types of the parameters of a model, without computing them."""
-    return jax.eval_shape(lambda key: init_params(key, model, shape), jax.random.key(0))
+    inputs = jax.ShapeDtypeStruct((1, *np.atleast_1d(shape).tolist()), np.float32)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    return jax.eval_shape(model.init, key, inputs)["params"]
 
 
 def write_weights(
@@ -67,13 +67,13 @@ def write_weights(
 ) -> None:
     """Writes parameters in float16, named by their paths, to a compressed file.
 
-    The relative rounding error of a weight is at most 2^-11 down to 6e-5; below, the
-    error is at most 3e-8.
+    The relative rounding error of a weight is at most 2^-11 down to magnitudes of 6e-5;
+    below that, the absolute error is at most 3e-8.
 
     Args:
         path: file to write, .npz.
         params: of a network.
-        others: arrays that are written as they are, by names that no parameter has.
+        others: arrays that are written unchanged, under names that no parameter has.
 
     Raises:
         InputError: a weight is beyond float16, or the file is larger than 20 MB.
@@ -126,7 +126,9 @@ def read_weights(
             f"those of the network that its configuration describes, {counts[1]:,} in "
             f"{len(expected)}: export them again"
         )
+    # converted by NumPy, as JAX would compile a program for each shape
     params = {
-        name: jnp.asarray(stored[name], shape.dtype) for name, shape in flat.items()
+        name: jax.device_put(stored[name].astype(shape.dtype))
+        for name, shape in flat.items()
     }
     return unflatten_dict(params, sep="/"), rest

@@ -1,9 +1,9 @@
-"""The convolutional networks of Park et al. (2017), which ResNets are compared with.
+"""The convolutional networks of Park et al. (2017), for comparison with ResNets.
 
 Park et al., IUCrJ 4 (2017) 486: three convolutions with mean pooling and two hidden
 linear layers. They proposed one network for crystal systems, one for extinction groups
 and one for space groups; Schopmans et al., Digital Discovery 2 (2023) 1414, trained all
-three on space groups, as the small, the medium and the large one.
+three on space groups, as the small, medium and large network.
 """
 
 from typing import Any
@@ -96,7 +96,7 @@ def park_cnn(
     dropout: bool = False,
     dtype: Any = jnp.float32,
 ) -> ParkCNN:
-    """The network of Park et al. in one of its sizes.
+    """The network of Park et al. of a given size.
 
     Args:
         size: "small", "medium" or "large".

@@ -1,4 +1,4 @@
-"""The transformations between a powder pattern and the network."""
+"""Transformations of a powder pattern into the input of a network."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 
 def preprocess(patterns: Float[Array | np.ndarray, "*B T"]) -> Float[Array, "*B T"]:
-    """Square root of the intensities, which raises weak reflections.
+    """Square root of the intensities, which enhances weak reflections.
 
     Zaloga et al., Crystals 10 (2020) 1142; used by Schopmans et al. (2023).
 
@@ -24,10 +24,10 @@ def preprocess(patterns: Float[Array | np.ndarray, "*B T"]) -> Float[Array, "*B 
 
 
 def lift_weak_lines(roots: Float[Array, "*B T"]) -> Float[Array, "*B T 3"]:
-    """Three channels, in which strong, medium and weak lines stand out.
+    """Three channels, which show strong, medium and weak lines.
 
     [5 r, 5/2 sqrt(r), 5/16 log(1 + 3000 r)], r = sqrt(I / max)
-    Whether a line is weak or absent by symmetry decides between space groups: at
+    Whether a line is weak or systematically absent decides between space groups: at
     1e-6 of the highest intensity the channels are 0.005, 0.08 and 0.43.
 
     Args:

@@ -6,7 +6,8 @@ The networks of Schopmans, Reiser and Friederich, Digital Discovery 2 (2023) 141
 normalisation (batch normalisation was unstable), a flattened last map (no pooling, as
 the positions of peaks matter) and a linear layer of 256 units before the output.
 
-`Parts` are choices that learn more in the same time on a CPU (configs/resnet.py:cpu).
+`Parts` offers alternatives that learn more in the same time on a CPU
+(configs/resnet.py:cpu).
 """
 
 import dataclasses
@@ -19,6 +20,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from xrdjax.errors import InputError
+from xrdjax.models.cells import PARAMETERS
 from xrdjax.models.convolution import convolution_of_backend, patch_product
 from xrdjax.models.preprocess import lift_weak_lines
 
@@ -31,19 +33,23 @@ SIZES: dict[int, tuple[tuple[int, ...], bool]] = {
     101: ((3, 4, 23, 3), True),
 }
 
-# Of the group normalisation in the published networks.
+# Epsilon of the group normalisation in the published networks.
 _NORM_EPSILON = 1e-3
 
-# Choices of each part of a network; the first one is the paper's.
+# Choices for each part of a network, that of the paper first.
 CHANNELS = ("sqrt", "sqrt_fourth_root_log", "measured")
 NORMS = ("group", "none")
 STEMS = ("conv", "patch")
 HEADS = ("linear", "rms_relu")
 
+# Layers of the second output, and the size of the first of them.
+LATTICE_LAYERS = ("lattice_hidden", "lattice")
+_LATTICE_WIDTH = 256
+
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """Parts of a ResNet for which there is a choice; by default those of the paper.
+    """Parts of a ResNet that can be chosen; by default those of the paper.
 
     Attributes:
         channels: of the input: "sqrt", the preprocessed pattern alone; or
@@ -79,6 +85,7 @@ class ResNet(nn.Module):
         groups: groups of each group normalisation; divides width.
         dtype: type of the computation; parameters are always float32.
         parts: choices of its parts.
+        lattices: number of Bravais lattices L that it gives a cell for; 0 for none.
     """
 
     stage_sizes: Sequence[int]
@@ -88,20 +95,25 @@ class ResNet(nn.Module):
     groups: int = 32
     dtype: Any = jnp.float32
     parts: Parts = PAPER
+    lattices: int = 0
 
     @nn.compact
     def __call__(
-        self, inputs: Float[Array, "B T ..."], train: bool = False
-    ) -> Float[Array, "B K"]:
-        """Logits of each class.
+        self,
+        inputs: Float[Array, "B T ..."],
+        train: bool = False,
+        with_cells: bool = False,
+    ) -> Float[Array, "B K"] | tuple[Float[Array, "B K"], Float[Array, "B L 6"]]:
+        """Logits of each class; with the cells, if they are asked for.
 
         Args:
             inputs: [B, T] patterns from `preprocess`, or [B, T, 4] channels from
                 `measured_input`.
-            train: ignored; all networks take it.
+            train: ignored; part of the interface of all networks.
+            with_cells: also return the second output, which `models.cells` reads.
 
         Returns:
-            [B, K] float32 logits.
+            [B, K] float32 logits, alone or with [B, L, 6] float32.
         """
         del train
         parts = self.parts
@@ -129,11 +141,23 @@ class ResNet(nn.Module):
         if parts.head == "rms_relu":
             x = nn.relu(nn.RMSNorm(dtype=self.dtype)(x))
         # float32, as the loss takes their logarithm
-        return nn.Dense(self.outputs, dtype=jnp.float32)(x)
+        logits = nn.Dense(self.outputs, dtype=jnp.float32)(x)
+        if not self.lattices:
+            return logits
+        cells = _cells(x, self.lattices)
+        return (logits, cells) if with_cells else logits
+
+
+def _cells(x, lattices):
+    """Cells [B, L, 6] from the last hidden values."""
+    hidden, last = LATTICE_LAYERS
+    x = nn.relu(nn.Dense(_LATTICE_WIDTH, dtype=jnp.float32, name=hidden)(x))
+    x = nn.Dense(PARAMETERS * lattices, dtype=jnp.float32, name=last)(x)
+    return x.reshape(x.shape[0], lattices, PARAMETERS)
 
 
 def _channels(inputs, choice):
-    """Input [B, T, C] with the channels of a choice."""
+    """Input [B, T, C] with the chosen channels."""
     if choice == "sqrt_fourth_root_log":
         return lift_weak_lines(inputs)
     return inputs if choice == "measured" else inputs[..., None]
@@ -180,6 +204,7 @@ def resnet(
     groups: int = 32,
     dtype: Any = jnp.float32,
     parts: Parts = PAPER,
+    lattices: int = 0,
 ) -> ResNet:
     """The ResNet of a given depth.
 
@@ -190,6 +215,7 @@ def resnet(
         groups: groups of each group normalisation; 32 in the paper.
         dtype: type of the computation, float32 or bfloat16.
         parts: choices of its parts.
+        lattices: number of Bravais lattices that it gives a cell for; 0 for none.
 
     Raises:
         InputError: an unknown size, not one width for each stage, or groups that do
@@ -212,4 +238,6 @@ def resnet(
                 f"{groups} groups do not divide a width of {channels} channels: choose "
                 "a width that is a multiple of the number of groups"
             )
-    return ResNet(stage_sizes, bottleneck, outputs, width, groups, dtype, parts)
+    return ResNet(
+        stage_sizes, bottleneck, outputs, width, groups, dtype, parts, lattices
+    )

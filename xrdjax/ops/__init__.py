@@ -1,1 +1,1 @@
-"""Building blocks: safe functions, phases, chunks of uneven work, several processes."""
+"""Building blocks: safe functions, phases, chunks of uneven work, processes."""

@@ -16,14 +16,14 @@ def map_in_chunks(
 ) -> PyTree:
     """Applies a function of a batch to chunks of members that cost alike.
 
-    A loop inside a batch runs until its longest member is done. Sorted by cost,
-    a chunk waits for members that are hardly longer than the rest of it.
+    A loop over a batch runs until its most expensive member is done. In a batch sorted
+    by cost, the members of a chunk take about equally long.
 
     Args:
         function: from a pytree with leading axis `chunk` to another such.
         batch: pytree with leading axis B.
         cost: [B] anything that grows with a member's work.
-        chunk: members done together; more than B means B.
+        chunk: members processed together; more than B means B.
 
     Returns:
         The function's results with leading axis B, in the order of the batch.
@@ -33,7 +33,7 @@ def map_in_chunks(
     if chunk == count:
         return function(batch)
     order = jnp.argsort(cost)
-    # the dearest members fill up the last chunk
+    # the most expensive members fill up the last chunk
     padded = jnp.concatenate([order, jnp.repeat(order[-1:], -count % chunk)])
     chunks = jax.tree.map(lambda x: x[padded].reshape(-1, chunk, *x.shape[1:]), batch)
     results = lax.map(function, chunks)
@@ -50,11 +50,11 @@ def fill_in_blocks(
     """Fills arrays along their second axis, as far as needed, a block at a time.
 
     Args:
-        function: from the places of a block [K] to what stands there, [C, K, ...].
+        function: from the indices of a block [K] to its values [C, K, ...].
         empty: pytree of arrays [C, N, ...] to begin with; N is a multiple of block.
-        count: [] places that are needed; the others keep what is in `empty`. A loop of
-            an int has a fixed length, which reverse-mode differentiation needs.
-        block: places K done together.
+        count: [] indices that are needed; the others keep the values of `empty`. For
+            an int the loop has a fixed length, as reverse-mode differentiation needs.
+        block: indices K processed together.
     """
 
     def fill(i: Int[Array, ""], filled: PyTree) -> PyTree:

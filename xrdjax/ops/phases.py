@@ -1,11 +1,11 @@
-"""Sine and cosine of phases, the innermost operation of everything here."""
+"""Sine and cosine of phases, which are needed for every atom and reflection."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 # cos(2 pi r) and sin(2 pi r) / r as polynomials in r^2 on |r| <= 1/2, by least
-# squares on Chebyshev nodes in float64; in float32 they are 7e-7 off at most.
+# squares on Chebyshev nodes in float64; in float32 their error is at most 7e-7.
 # XLA's own sine on the CPU takes fifteen times as long.
 _COS = (1.0, -19.7392056, 64.9391584, -85.4507592, 60.1720446, -25.9824069, 6.54754405)
 _SIN = (

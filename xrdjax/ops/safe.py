@@ -2,11 +2,11 @@
 
 `jnp.where(x > 0, jnp.sqrt(x), 0.0)` has a gradient of NaN at zero, because the branch
 that is not taken is differentiated, too. Here the operand is replaced before the
-function is applied, and the result after it. Outside the domain the value is constant,
-its gradient zero; NaN stays NaN, so that a mistake is not taken for padding.
+function is applied, and the result after it. Outside the domain the value is constant
+and its gradient zero; NaN stays NaN, so that an error is not mistaken for padding.
 
 The functions work element by element, on NumPy arrays (in float64, say) and on JAX
-arrays, traced or not, and return what they are given.
+arrays, traced or not, and return arrays of the same kind.
 """
 
 from typing import TypeVar

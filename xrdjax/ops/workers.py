@@ -1,4 +1,4 @@
-"""Work on many items in several processes, with a bar and in the order of the items."""
+"""Work on many items in several processes, in order, with a progress bar."""
 
 import concurrent.futures
 import contextlib
@@ -25,14 +25,14 @@ def map_in_processes(
 ) -> list[Result]:
     """Results of a function for each item, in the order of the items.
 
-    A script that works on many items should do so below `if __name__ == "__main__":`,
-    as always where Python starts processes.
+    A script must call this below `if __name__ == "__main__":`, as always where Python
+    starts processes.
 
     Args:
-        function: from a chunk of items to as many results; defined in a module, as it
-            is sent to other processes.
+        function: from a chunk of items to as many results; defined at the top of a
+            module, since it is pickled.
         items: to work on.
-        chunk: items that are sent to a process at once.
+        chunk: items sent to a process at once.
         serial_below: with fewer items, starting processes takes longer than the work.
         processes: how many to use; by default one below `serial_below`, else all cores.
         progress: shows a bar.
@@ -49,7 +49,7 @@ def map_in_processes(
         )
         parts: Iterator[list[Result]] = map(function, chunks)
         if processes > 1:
-            # spawn: a process with threads, as JAX makes them, must not be forked
+            # spawn: a process with threads, which JAX starts, must not be forked
             pool = concurrent.futures.ProcessPoolExecutor(
                 processes, multiprocessing.get_context("spawn")
             )

@@ -1,4 +1,4 @@
-"""What every source of patterns gives."""
+"""Batches of labelled patterns, and the interface of the sources that give them."""
 
 from typing import Protocol, runtime_checkable
 
@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 @struct.dataclass
 class Targets:
-    """What a network can be asked about each pattern.
+    """Targets of each pattern that a network can learn.
 
     Attributes:
         group_rows: [B] row of the space group among the classes.
@@ -28,7 +28,7 @@ class Batch:
     Attributes:
         patterns: [B, T] with maximum 1.
         targets: of each pattern.
-        counts: scalars by name: what became of the crystals that were tried.
+        counts: scalars by name: crystals sampled, and why some failed.
         mask: [B, T] which points were measured; None where all of them were.
     """
 
@@ -40,14 +40,14 @@ class Batch:
 
 @runtime_checkable
 class Source(Protocol):
-    """Where patterns come from: a pytree, whose leaves are the tables it looks up.
+    """A source of patterns: a pytree whose leaves are the tables it looks up.
 
-    It is an argument of compiled programs, in which constants of that size would take
-    long to compile.
+    It is passed to compiled programs as an argument, since constants of that size would
+    make them slow to compile.
     """
 
     def sample(self, key: Key[Array, ""], size: int) -> Batch:
-        """A batch of `size` labelled patterns, by one random key."""
+        """A batch of `size` labelled patterns, from one random key."""
         ...
 
 

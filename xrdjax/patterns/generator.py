@@ -1,8 +1,8 @@
-"""From described crystals to a batch of patterns: the road that all sources share.
+"""From descriptions of crystals to a batch of patterns: the path of all sources.
 
-A source describes a batch of crystals cheaply. Here each gets an instrument and a
-specimen, the batch is sorted by cost, and a chunk at a time gets its atoms and is
-simulated.
+A source describes a batch of crystals cheaply. Here each crystal is given an instrument
+and a specimen, the batch is sorted by cost, and atoms are placed and patterns simulated
+a chunk at a time.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from xrdjax.patterns.phases import mix_phases
 from xrdjax.patterns.streams import exposure_keys
 from xrdjax.symmetry.space_groups import Symmetry
 
-# Atoms placed together.
+# Atoms placed at once.
 _ATOMS = 64
 
 
@@ -67,20 +67,20 @@ def capacity_for(
     max_elements: int = 12,
     chunk: int = 0,
 ) -> Capacity:
-    """Buffers for crystals up to a volume, measured so.
+    """Buffers for crystals up to a volume, in a given measurement.
 
     Args:
         measurement: its largest 1/d counts.
         max_volume: of the conventional cell, cubic angstrom.
         max_elements: distinct elements in one crystal.
-        chunk: crystals done together; 0 means what suits the backend.
+        chunk: crystals simulated together; 0 means what suits the backend.
     """
     reflections = reflections_in_largest_cell(max_volume, measurement.s_max)
     return Capacity(reflections, max_elements, chunk)
 
 
 def place_atoms(chunk: Crystals, place: Place, max_atoms: int) -> Crystal:
-    """Crystals [C] with room for `max_atoms`, placed up to the largest one's last."""
+    """Crystals [C] with room for `max_atoms`; the loop ends at the largest."""
     count = chunk.lattices.shape[0]
     size = -(-max_atoms // _ATOMS) * _ATOMS
     empty = jax.tree.map(
@@ -118,7 +118,7 @@ def measure_crystals(
         place: places their atoms.
         measurement: what is simulated.
         capacity: static sizes of the buffers.
-        max_atoms: atoms in one primitive cell, at most.
+        max_atoms: largest number of atoms in a primitive cell.
 
     Returns:
         Batch; its counts have one entry `overflow_...` for each reason of `Overflow`.

@@ -1,8 +1,8 @@
-"""Patterns of known crystals, sampled again and again with fresh measurements.
+"""Patterns of known crystals, each sampled repeatedly with fresh measurements.
 
-The other source of training patterns, beside synthetic crystals: known ones, as in the
-comparison of Schopmans et al., Digital Discovery 2 (2023) 1414, or variations of them.
-All crystals are one ragged table, an argument of the compiled program.
+The alternative to synthetic crystals in training: known ones, as in the comparison of
+Schopmans et al., Digital Discovery 2 (2023) 1414, or variations of them. All crystals
+are one ragged table, an argument of the compiled program.
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ def crystal_table(
     *,
     displacements: bool = False,
 ) -> CrystalTable:
-    """Lays crystals out for sampling; do it once, outside compiled functions.
+    """Arranges crystals for sampling; do it once, outside compiled functions.
 
     Args:
         structures: n crystals, each in the reference setting of its space group.
@@ -117,7 +117,7 @@ class KnownRows:
     Attributes:
         first: [B] row of each crystal's first atom.
         atoms: [B] in the primitive cell.
-        exchange: [B, Z] what each element becomes.
+        exchange: [B, Z] the element that replaces each one.
     """
 
     first: Int[Array, " B"]
@@ -133,9 +133,9 @@ def place_known(
     Float[Array, "C K"],
     Float[Array, "C K"] | None,
 ]:
-    """The atoms of given numbers of each crystal: positions, elements, occupancies, B."""
+    """Atoms of each crystal by their index: positions, elements, occupancies, B."""
     inside = index[None] < rows.atoms[:, None]
-    # what lies beyond a crystal's last atom belongs to the next one
+    # rows beyond a crystal's last atom belong to the next crystal
     row = jnp.where(inside, rows.first[:, None] + index[None], 0)
     elements = jnp.take_along_axis(rows.exchange, table.elements[row], axis=1)
     return (
@@ -167,7 +167,7 @@ class KnownSource:
     variation: Variation = struct.field(pytree_node=False, default=AS_KNOWN)
 
     def sample(self, key: Key[Array, ""], size: int) -> Batch:
-        """A batch of known crystals; n of them are an epoch in the mean."""
+        """A batch of known crystals; n of them are one epoch on average."""
         table: CrystalTable = jax.tree.map(jnp.asarray, self.table)
         index_key, measurement_key, variation_key = jax.random.split(key, 3)
         index = jax.random.randint(index_key, (size,), 0, len(table.group_rows))
@@ -201,7 +201,7 @@ class KnownSource:
         symmetry: Symmetry,
         numbers: Int[Array | np.ndarray, " E"],
     ) -> tuple[Float[Array, "3 3"], Int[Array, " Z"]]:
-        """Lattice, strained where it then still has room, and what elements become."""
+        """Lattice, strained unless it becomes too large, and the replacing elements."""
         strain_key, exchange_key = jax.random.split(key)
         exchange = exchanged_elements(exchange_key, numbers, self.variation.exchange)
         if not self.variation.strain:
@@ -227,7 +227,7 @@ def make_known_source(
         table: from `crystal_table`.
         measurement: instruments, specimens and grid.
         max_volume: of the conventional cells, strained or not, cubic angstrom.
-        variation: of cells and elements; by default all are as they are known.
+        variation: of cells and elements; none by default.
         chunk: crystals simulated together; 0 means what suits the backend.
     """
     most_elements = max(12, _most_elements(table))

@@ -13,8 +13,8 @@ class MixedSource:
 
     Attributes:
         first, second: sources of patterns on one grid.
-        share: of the second one's patterns in each batch, in (0, 1), to the nearest
-            pattern; at least one is of each. Static.
+        share: of patterns from the second source in each batch, in (0, 1), to the
+            nearest pattern; at least one comes from each. Static.
     """
 
     first: Source
@@ -22,7 +22,7 @@ class MixedSource:
     share: float = struct.field(pytree_node=False)
 
     def sample(self, key: Key[Array, ""], size: int) -> Batch:
-        """A batch of two patterns or more; its counts are the sums of both parts'."""
+        """A batch of two patterns or more; counts are summed over both sources."""
         of_second = min(max(1, round(self.share * size)), size - 1)
         first_key, second_key, order_key = jax.random.split(key, 3)
         return merge(

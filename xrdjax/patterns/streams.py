@@ -1,9 +1,9 @@
-"""Every stream of random numbers that a run draws from, so that no two are the same.
+"""Every random stream of a run, in one place so that no two coincide.
 
-A run has one seed. Parameters come from one half of its key, training from the other:
-step s on device d folds s and then d into it. Evaluation and validation fold a number
-that no step reaches into the seed's key itself. Known crystals are chosen and measured
-on the host, by NumPy generators that are seeded with the same numbers.
+A run has one seed. Its key is split in two: one half is for parameters, the other for
+training, where step s on device d folds in s and then d. Evaluation and validation fold
+a number that no step reaches into the seed's key itself. For evaluation, known crystals
+are chosen and measured on the host, by NumPy generators seeded with the same numbers.
 """
 
 import jax
@@ -15,7 +15,7 @@ _EVALUATION = 2**31
 _VALIDATION = 2**31 + 1
 # Folded into the key of a step and device, which is no key of evaluation.
 _DROPOUT = 2**31
-# Folded into the key of training where a run takes up another.
+# Folded into the key of training where a run starts from the weights of another.
 _WARM_START = 2**31
 # Folded into the key that instruments and specimens are sampled by.
 _EXPOSURE = 2**31
@@ -28,9 +28,9 @@ def initial_keys(seed: int) -> tuple[Key[Array, ""], Key[Array, ""]]:
 
 
 def warm_start_key(training: Key[Array, ""], updates: int) -> Key[Array, ""]:
-    """Key of training with weights that have seen so many updates in other runs.
+    """Key of training with weights that other runs have updated this many times.
 
-    So a run that takes up another of the same seed does not see its crystals again.
+    A run that starts from one of the same seed then does not see its crystals again.
     """
     return jax.random.fold_in(jax.random.fold_in(training, _WARM_START), updates)
 
@@ -43,7 +43,7 @@ def step_key(
 
 
 def dropout_key(step: Key[Array, ""]) -> Key[Array, ""]:
-    """Key of what a network drops in the step of this key."""
+    """Key of a network's dropout in the step of this key."""
     return jax.random.fold_in(step, _DROPOUT)
 
 
@@ -68,10 +68,10 @@ def validation_key(seed: int) -> Key[Array, ""]:
 
 
 def evaluation_generator(seed: int) -> np.random.Generator:
-    """What the specimens of known crystals of an evaluation are sampled by."""
+    """Generator of the specimens of known crystals in an evaluation."""
     return np.random.default_rng([seed, _EVALUATION])
 
 
 def validation_generator(seed: int) -> np.random.Generator:
-    """What known crystals for validation, and their specimens, are sampled by."""
+    """Generator of known crystals for validation, and of their specimens."""
     return np.random.default_rng([seed, _VALIDATION])

@@ -1,4 +1,4 @@
-"""Patterns of given structures, by the program that training runs."""
+"""Patterns of given structures, by the program that training uses."""
 
 import dataclasses
 import functools
@@ -26,7 +26,7 @@ from xrdjax.instrument.ranges import spread_of
 from xrdjax.instrument.specimen import Specimen, make_specimen
 from xrdjax.patterns.generator import capacity_for, record
 
-# Atoms that a batch is padded to, at least.
+# Least number of atoms that a batch is padded to.
 _ATOMS = 64
 
 
@@ -60,7 +60,7 @@ def stack_crystals(crystals: Sequence[Crystal], size: int) -> Crystal:
     """One Crystal with a leading axis, atoms and centring vectors padded alike.
 
     Args:
-        crystals: concrete ones, all with displacements or all without.
+        crystals: with concrete values, all with displacements or all without.
         size: atoms N of each after padding.
     """
     centring = max(len(crystal.symmetry.centring) for crystal in crystals)
@@ -84,7 +84,7 @@ def stack_crystals(crystals: Sequence[Crystal], size: int) -> Crystal:
 def _capacity(
     structures: Sequence[Structure], measurement: Measurement, devices: int
 ) -> Capacity:
-    """Room for each of the structures, and chunks that are not larger than needed."""
+    """Buffers for each of the structures, and chunks no larger than needed."""
     volume = max(7000.0, *(structure.volume for structure in structures))
     elements = max(12, *(len(np.unique(s.elements)) for s in structures))
     share = -(-len(structures) // devices)
@@ -100,7 +100,7 @@ def patterns_of_structures(
     *,
     displacements: bool = False,
 ) -> Float[np.ndarray, "n T"]:
-    """Patterns of many structures, by the program that training runs.
+    """Patterns of many structures, by the program that training uses.
 
     Args:
         structures: n crystals, each in its own setting.
@@ -144,8 +144,8 @@ def record_structures(
 
     Args:
         key: random key of instruments, specimens and exposures.
-        structures: n crystals, each in its own setting; those of neighbours serve as
-            other phases.
+        structures: n crystals, each in its own setting; the patterns of others of them
+            serve as additional phases.
         measurement: ranges of what is simulated.
         mesh: devices of this process that share the work; by default its first one.
 
@@ -179,7 +179,7 @@ def _simulate(
     capacity = _capacity(structures, measurement, mesh.size)
     crystals = [to_crystal(s, displacements=displacements) for s in structures]
     rooms = [_room(len(crystal.elements)) for crystal in crystals]
-    # neighbours in size share a chunk, so that none waits for a much larger one
+    # crystals of similar size share a chunk, so that none waits for a much larger one
     order = sorted(range(len(crystals)), key=lambda i: (rooms[i], structures[i].volume))
     at_once = capacity.chunk * mesh.size
     for start in range(0, len(order), at_once):
@@ -196,7 +196,7 @@ def _simulate(
 
 
 def _fixed_instrument(measurement: Measurement) -> Instrument:
-    """The instrument of a measurement, or one of its ranges, always the same."""
+    """The instrument of a measurement; where it has ranges, always the same sample."""
     one = sample_instruments(jax.random.key(0), measurement.instruments, 1)
     return jax.tree.map(lambda leaf: np.asarray(leaf[0]), one)
 

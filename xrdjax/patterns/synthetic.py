@@ -1,4 +1,4 @@
-"""Patterns of synthetic crystals, which are sampled from the prior and never stored."""
+"""Patterns of synthetic crystals, sampled from the prior and never stored."""
 
 import dataclasses
 
@@ -34,7 +34,7 @@ def describe_sites(sites: Sites, prior: Prior) -> Crystals:
 def place_sites(
     sites: Sites, index: Int[Array, " K"], prior: Prior
 ) -> tuple[Float[Array, "C K 3"], Int[Array, "C K"], None, None]:
-    """The atoms of given numbers of each sampled crystal, on full sites and at rest."""
+    """Atoms of each sampled crystal by their index, on full sites and at rest."""
     positions, elements = jax.vmap(lambda one: atoms_of_sites(one, prior, index))(sites)
     return positions, elements, None, None
 
@@ -48,7 +48,7 @@ class SyntheticSource:
         measurement: instruments, specimens and grid.
         limits: of the crystals; static.
         capacity: sizes of the buffers; static.
-        uniform: all groups alike, instead of by their frequency; static.
+        uniform: all groups equally often, instead of by their frequency; static.
     """
 
     prior: Prior
@@ -58,7 +58,7 @@ class SyntheticSource:
     uniform: bool = struct.field(pytree_node=False, default=False)
 
     def sample(self, key: Key[Array, ""], size: int) -> Batch:
-        """A batch of fresh crystals; the counts include what became of the draws."""
+        """A batch of fresh crystals; the counts include the outcomes of the draws."""
         group_key, crystal_key, measurement_key = jax.random.split(key, 3)
         group_rows = sample_group_rows(
             group_key, self.prior, size, uniform=self.uniform
@@ -97,7 +97,7 @@ def make_synthetic_source(
         statistics: from `load_statistics`; the bundled ones by default.
         measurement: from `make_measurement`; the paper's by default.
         limits: of volume, sites, atoms and tries.
-        uniform: all groups alike, instead of by their frequency.
+        uniform: all groups equally often, instead of by their frequency.
         chunk: crystals simulated together; 0 means what suits the backend.
     """
     measurement = make_measurement() if measurement is None else measurement

@@ -8,7 +8,7 @@ number n of crystals it counts:
 
 This is the posterior mean of shares whose Dirichlet prior is worth k crystals of the
 level above (MacKay and Peto, Nat. Lang. Eng. 1 (1995) 289). In what others borrow, no
-group counts as more than k crystals, so that no common group outweighs all others.
+group counts as more than k crystals, so that no common group outweighs the rest.
 
 Letters of different groups are not comparable, kinds of positions are (see
 `kinds_of_positions`). In a family, each kind has a strength, and the probability that a
@@ -31,10 +31,10 @@ class BackingOff:
     """How the statistics of groups with few crystals are estimated.
 
     Attributes:
-        borrowed: k, the number of crystals that the level above is worth. 40 makes
-            crystals of unseen structure types about as likely as any k does (20 for
+        borrowed: k, the number of crystals that the level above is worth. 40 is close
+            to the value that makes held-out structure types most likely (20 for
             Wyckoff positions, 80 for elements).
-        floor: a group with fewer crystals is as frequent as if it had so many.
+        floor: a group with fewer crystals is as frequent as if it had this many.
     """
 
     borrowed: int = 40
@@ -60,7 +60,7 @@ def level_weights(
 
 @dataclass(frozen=True)
 class Lent:
-    """What others may borrow from each group; row n - 1 is group n's.
+    """What each group lends to others; row n - 1 belongs to group n.
 
     Attributes:
         crystals: [230] number of crystals that the group counts as, k at most.
@@ -83,12 +83,12 @@ def _spread(crystals: Sequence[CountedCrystal], count: int) -> list[CountedCryst
 def lend(
     groups: Mapping[int, Sequence[CountedCrystal]], columns: Columns, most: int
 ) -> Lent:
-    """What all groups lend.
+    """What each group lends.
 
     Args:
         groups: crystals of each group by its number, in the order of `by_size`.
         columns: of the counts.
-        most: k, the most crystals that a group lends.
+        most: k, the largest number of crystals that a group lends.
     """
     crystals = np.zeros(230)
     counts = {
@@ -116,7 +116,7 @@ def strengths(
     Args:
         sites: [F, K] of each group on positions of each kind.
         positions: [F, K] of each kind that each group has.
-        iterations: more than ten do not change how likely held-out crystals are.
+        iterations: beyond ten, the likelihood of held-out crystals does not change.
 
     Returns:
         [K]; nan for a kind that no group with sites has.
@@ -124,7 +124,7 @@ def strengths(
     per_group, per_kind = sites.sum(axis=1), sites.sum(axis=0)
     found = np.ones(sites.shape[1])
     for _ in range(iterations):
-        # a kind without sites is not quite impossible, lest a group have no other
+        # a kind without sites keeps a little weight, in case a group has no other
         totals = positions @ np.maximum(found, 1e-9)
         chances = (per_group / totals) @ positions
         found = np.divide(per_kind, chances, np.zeros_like(found), where=chances > 0)
@@ -150,8 +150,8 @@ def _letter_shares(
         lent: by all groups.
         members: groups of the family.
         number: of the group.
-        above: [W] the shares in the family above, which serve for kinds of positions
-            that occur in no group of this family.
+        above: [W] shares in the family above, used for kinds of positions that occur
+            in no group of this family.
     """
     kinds = kinds_of_positions()
     positions = _by_kind(np.ones(kinds.shape))
@@ -168,7 +168,7 @@ def _letter_shares(
 
 @dataclass(frozen=True)
 class Borrower:
-    """A group with few crystals, and whom it borrows from.
+    """A group with few crystals, and what it borrows.
 
     Attributes:
         number: of the group.
@@ -184,7 +184,7 @@ class Borrower:
 
     @property
     def families(self) -> Bool[np.ndarray, "L 230"]:
-        """Which groups are its relatives at each level; it is one of them."""
+        """Which groups are its relatives at each level, itself included."""
         numbers = relatives()
         return numbers == numbers[:, self.number - 1 : self.number]
 
@@ -217,7 +217,7 @@ def _normalised(counts: np.ndarray) -> np.ndarray:
 def _letters_by_level(group: Borrower) -> list[Float[np.ndarray, " W"]]:
     """Shares of the group's letters at each level.
 
-    Above the last level all letters have the same share, so that none is impossible.
+    Above the last level all letters have equal shares, so that none is impossible.
     """
     exists = kinds_of_positions()[group.number - 1] >= 0
     alike = above = exists / np.sum(exists)

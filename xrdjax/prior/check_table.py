@@ -1,4 +1,4 @@
-"""What the symmetry check needs of each space group: cosets, reflections, weights."""
+"""Tables of the symmetry check: cosets and reflections of each space group, weights."""
 
 import functools
 import itertools
@@ -10,8 +10,8 @@ from jaxtyping import Array, Float, Int
 
 from xrdjax.symmetry.space_groups import SPACE_GROUPS, SpaceGroup
 
-# Reflections that are compared, and most cosets of a point group in its
-# holohedry, the group itself included (3 in 6/mmm, say).
+# Reflections that are compared, and the largest number of cosets of a point group in
+# its holohedry, the group itself included (such as 3 in 6/mmm).
 TESTS = 12
 MAX_COSETS = 8
 # Rotations that generate the holohedry of each lattice system with the inversion.
@@ -43,7 +43,7 @@ _GENERATORS = {
 
 @struct.dataclass
 class CheckTable:
-    """What the check needs of each space group; row `number` is that group's.
+    """Tables of the check; row `number` belongs to that space group.
 
     Attributes:
         cosets: [231, C, 3, 3] a rotation of each coset of the point group in the
@@ -121,8 +121,8 @@ def _generates_lattice(group: SpaceGroup, miller: np.ndarray) -> bool:
 def _test_reflections(group: SpaceGroup) -> np.ndarray:
     """Low general reflections, [TESTS, 3], that the group allows.
 
-    No two indices of one are equal in magnitude, so that no mirror of the holohedry
-    maps it onto itself. Reflections of various lengths discriminate best.
+    The indices of each differ in magnitude, so that no mirror of the holohedry maps it
+    onto itself. Reflections of various lengths discriminate best.
     """
     pool = np.array(list(itertools.product(range(1, 8), *[range(-7, 8)] * 2)))
     magnitudes = np.sort(np.abs(pool), axis=1)

@@ -1,4 +1,4 @@
-"""What statistics count of known crystals, group by group.
+"""Counts of known crystals, group by group, that statistics are made from.
 
 Synthetic crystals are ordered, so a mixed site counts as its majority element (the
 lighter one of two equal parts), and every site counts as fully occupied.
@@ -19,7 +19,7 @@ from xrdjax.symmetry.wyckoff import LETTERS
 
 @dataclass(frozen=True)
 class CountedCrystal:
-    """What statistics count of one crystal.
+    """Counts of one crystal.
 
     Attributes:
         sites: (atomic number, number of the letter, multiplicity) of each.
@@ -40,12 +40,12 @@ class CountedCrystal:
 
 
 def by_size(crystal: CountedCrystal) -> tuple:
-    """Key that puts the crystals of a group in an order of their own."""
+    """Sort key of the crystals of a group, whatever order they were read in."""
     return crystal.atomic_volume, crystal.packing_factor, crystal.shape
 
 
 def count_crystal(analysis: Analysis) -> CountedCrystal:
-    """What statistics count of an analysed crystal."""
+    """Counts of an analysed crystal."""
     standard = analysis.standard
     sites: dict[int, tuple[int, int, int]] = {}
     # rows of a site ascend by element; the sort is stable, so the lighter one wins
@@ -90,7 +90,7 @@ class Columns:
 
 
 def columns_for(crystals: Iterable[CountedCrystal]) -> Columns:
-    """As many columns as some crystals need."""
+    """Columns wide enough for the given crystals."""
     counts = [crystal.sites_of_elements for crystal in crystals]
     return Columns(max(map(len, counts)), max(max(c.values()) for c in counts))
 

@@ -44,7 +44,7 @@ def _sample_elements(
 ) -> tuple[Int[Array, " S"], Int[Array, ""]]:
     """Element of each site [S], and how many sites there are (may exceed S).
 
-    Successive draws without replacement are the largest of log p + Gumbel noise.
+    The largest values of log p + Gumbel noise are draws without replacement.
     """
     count_key, element_key, site_key = jax.random.split(key, 3)
     counts = jnp.asarray(prior.statistics.element_counts)[group_row]
@@ -74,7 +74,7 @@ def _sample_letters(
     """Wyckoff letter of each site, one after the other.
 
     A position without free coordinates holds at most one site; once it is taken,
-    its probability goes to the others.
+    its probability is shared among the others.
 
     Returns:
         Letters [S], and whether every site found a position.
@@ -145,7 +145,7 @@ def sample_lattice(
     group_row: Int[Array, ""],
     volume: Float[Array, ""],
 ) -> tuple[Float[Array, "3 3"], Bool[Array, ""]]:
-    """Conventional cell of a volume, and whether there is one.
+    """Conventional cell of a given volume, and whether its angles close a cell.
 
     The shape, (a, b, c) / V^(1/3) and the angles, is that of a known crystal of
     the lattice system plus kernel noise on the free parameters.

@@ -1,4 +1,4 @@
-"""The file of statistics: written whole, and checked when it is read."""
+"""The file of statistics: written atomically, and checked when it is read."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy as np
 from xrdjax.crystals.elements import SYMBOLS
 from xrdjax.errors import InputError
 from xrdjax.files import read_npz, write_npz
-from xrdjax.prior.tables import Statistics, row_ranges
+from xrdjax.prior.tables import Statistics, row_ranges, select_groups
 from xrdjax.symmetry.space_groups import LATTICE_SYSTEMS
 from xrdjax.symmetry.wyckoff import wyckoff_table
 
@@ -51,7 +51,7 @@ def _array_fault(name: str, array: np.ndarray, sizes: dict[str, int]) -> str | N
 
     Args:
         name: of the field.
-        array: from outside.
+        array: as read.
         sizes: of the axes by their letters, as far as known; completed here.
     """
     dtype, shape = _LAYOUT[name]
@@ -73,7 +73,7 @@ def _array_fault(name: str, array: np.ndarray, sizes: dict[str, int]) -> str | N
 
 
 def _fault(statistics: Statistics) -> str | None:
-    """Why statistics from outside cannot be used; None if they can."""
+    """Why statistics that were read cannot be used; None if they can."""
     sizes: dict[str, int] = {}
     for name in _LAYOUT:
         if fault := _array_fault(name, getattr(statistics, name), sizes):
@@ -83,7 +83,9 @@ def _fault(statistics: Statistics) -> str | None:
         return "space_groups does not ascend between 1 and 230"
     absent = wyckoff_table().multiplicity[numbers] == 0
     if np.any(statistics.wyckoff[absent] > 0) or np.any(statistics.elements[:, 0] > 0):
-        return "wyckoff or elements has values for what does not exist"
+        return (
+            "wyckoff or elements has values for positions or elements that do not exist"
+        )
     if np.any(statistics.shapes[:, 3:] >= np.pi):
         return "shapes has angles that are not in radians"
     counts = np.diff(statistics.group_ranges)[:, 0]
@@ -113,10 +115,10 @@ def save_statistics(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Writes statistics and where they come from, whole or not at all.
+    """Writes statistics and their provenance, whole or not at all.
 
     Args:
-        path: file to write, customarily .npz.
+        path: file to write, usually .npz.
         statistics: as `load_statistics` gives them.
         provenance: source, licence, counts and so on; must be plain JSON.
         overwrite: replace a file that exists.
@@ -153,13 +155,38 @@ def _read(path: str | Path | None) -> tuple[Statistics, dict]:
     return statistics, provenance
 
 
-def load_statistics(path: str | Path | None = None) -> Statistics:
-    """Statistics from a file, checked, with NumPy leaves; without a path, the bundled.
+def load_statistics(
+    path: str | Path | None = None, *, min_crystals: int = 0
+) -> Statistics:
+    """Statistics from a file, checked, with NumPy leaves.
+
+    Args:
+        path: of the file; None for the bundled one, which has all 230 groups.
+        min_crystals: groups of fewer known crystals are left out.
 
     Raises:
-        InputError: no such file, damaged, or unfit for sampling crystals.
+        InputError: no such file, damaged, unfit for sampling crystals, or no group has
+            that many crystals.
     """
-    return _read(path)[0]
+    statistics, provenance = _read(path)
+    counts = crystals_of_groups(statistics, provenance)
+    enough = np.asarray(statistics.space_groups)[counts >= min_crystals]
+    if len(enough) == 0:
+        raise InputError(
+            f"min_crystals is {min_crystals}, but no group has more than "
+            f"{counts.max()} known crystals: choose that or less"
+        )
+    return (
+        statistics if len(enough) == len(counts) else select_groups(statistics, enough)
+    )
+
+
+def crystals_of_groups(statistics: Statistics, provenance: Mapping) -> np.ndarray:
+    """Number of known crystals of each group [K], without those that it borrowed."""
+    own = provenance.get("counts", {}).get("crystals of groups")
+    if own is None:
+        return np.diff(np.asarray(statistics.group_ranges))[:, 0]
+    return np.array([own[str(number)] for number in statistics.space_groups])
 
 
 def read_provenance(path: str | Path | None = None) -> dict:

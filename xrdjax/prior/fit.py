@@ -43,10 +43,10 @@ _FREE = {
 
 @dataclass(frozen=True)
 class EligibleCrystals:
-    """Which crystals enter statistics, and why the others do not.
+    """The crystals that statistics are made from, and why the others are left out.
 
     Attributes:
-        analyses: of those that do.
+        analyses: of the crystals that are used.
         left_out: number of the others by reason.
     """
 
@@ -87,15 +87,15 @@ def _bandwidths(samples: np.ndarray, variables: int) -> np.ndarray:
 
     h_j = 1.06 sigma_j n^(-1 / (4 + d)), d variables estimated together, sigma_j the
     smaller of the standard deviation and the interquartile range / 1.349, which are
-    equal for a normal distribution. Otherwise one crystal with a vast, empty cell
-    would widen the kernels of its group tenfold.
+    equal for a normal distribution. With the standard deviation alone, one crystal with
+    a large, empty cell would widen the kernels of its group tenfold.
     Silverman, Density Estimation for Statistics and Data Analysis (1986), ch. 3.4
     and 4.3.
     """
     sigma = np.std(samples, axis=0)
     quartiles = np.quantile(samples, [0.25, 0.75], axis=0)
     middle = (quartiles[1] - quartiles[0]) / 1.349
-    # where more than half are equal, the quartiles say nothing
+    # where more than half are equal, the interquartile range is zero
     sigma = np.where(middle > 0, np.minimum(sigma, middle), sigma)
     return 1.06 * sigma * len(samples) ** (-1 / (4 + variables))
 
@@ -103,7 +103,7 @@ def _bandwidths(samples: np.ndarray, variables: int) -> np.ndarray:
 def _volume_bandwidths(crystals: Sequence[CountedCrystal]) -> np.ndarray:
     """Kernel widths [2] of the sum of atomic volumes and of the packing factor."""
     samples = np.array([(c.atomic_volume, c.packing_factor) for c in crystals])
-    # identical crystals (or a single one) must not give a kernel of zero width
+    # identical crystals, or a single one, must not give a kernel of zero width
     return np.maximum(_bandwidths(samples, 2), 1e-3 * samples.mean(axis=0))
 
 
@@ -118,11 +118,11 @@ def _shape_bandwidths(system: str, shapes: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Group:
-    """What the statistics of one space group are made from.
+    """The contribution of one space group to the statistics.
 
     Attributes:
         number: of the group.
-        frequency: in crystals.
+        frequency: number of crystals.
         shares: its rows of the tables of shares, by name.
         kernels: crystals whose volumes and packing factors it uses.
         shapes: crystals that it adds to the shapes of its lattice system.
@@ -173,10 +173,10 @@ def _all_groups(
 def _with_shapes(
     by_group: dict[int, list[CountedCrystal]], min_crystals: int
 ) -> set[int]:
-    """Groups with few crystals whose shapes are used all the same.
+    """Groups with few crystals whose shapes are used nevertheless.
 
-    They are those of lattice systems in which no group has enough crystals. Everywhere
-    else the shapes are those of the groups with enough, as without backing off.
+    They belong to lattice systems in which no group has enough crystals. All other
+    lattice systems have the shapes of the groups with enough, as without backing off.
     """
     system_of = {n: space_group(n).lattice_system for n in range(1, 231)}
     served = {system_of[n] for n, c in by_group.items() if len(c) >= min_crystals}
@@ -198,7 +198,7 @@ def compute_statistics(
     """Statistics of known crystals; their order does not matter.
 
     Args:
-        analyses: of the crystals that may be known: not the held-out ones.
+        analyses: of the crystals to use, without those held out.
         min_crystals: a group with fewer gets no statistics, or borrows.
         backing_off: how groups with fewer borrow; None leaves them out.
 

@@ -13,25 +13,32 @@ from xrdjax.prior.tables import Statistics
 from xrdjax.symmetry.space_groups import Symmetry, symmetry_table
 from xrdjax.symmetry.wyckoff import WyckoffTable, wyckoff_table
 
-# Crystals of a group are laid out in rows of this many, see `sampling`.
+# Crystals of a group are laid out in rows of this length; see `draws`.
 _ROW = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Upper limits of a random crystal; hashable, so static under jit.
+    """Limits of a random crystal; hashable, so static under jit.
 
     Attributes:
         max_volume: of the conventional cell, cubic angstrom.
         max_sites: occupied Wyckoff positions S.
         max_atoms: atoms of the primitive cell N.
         max_tries: draws for one crystal before it is abandoned.
+        min_distance: between two atoms, in units of the sum of their covalent radii;
+            draws with closer ones are repeated. 0 allows any, as in the paper.
+        placements: candidates for the free coordinates of each site, of which it takes
+            the one farthest from other atoms (`placement.place_apart`). 1 takes what is
+            sampled, as in the paper.
     """
 
     max_volume: float = 7000.0
     max_sites: int = 100
     max_atoms: int = 1024
     max_tries: int = 200
+    min_distance: float = 0.0
+    placements: int = 1
 
 
 DEFAULT_LIMITS = Limits()
@@ -39,7 +46,7 @@ DEFAULT_LIMITS = Limits()
 
 @struct.dataclass
 class Prior:
-    """Everything that sampling looks up, as arguments of compiled functions.
+    """All tables that sampling looks up, passed to compiled functions as an argument.
 
     Attributes:
         statistics: of known crystals.

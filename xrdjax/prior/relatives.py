@@ -1,4 +1,4 @@
-"""Which space groups and positions resemble each other, for estimates of rare ones."""
+"""Which space groups and positions are alike, for estimates of rare ones."""
 
 import functools
 
@@ -16,11 +16,11 @@ LEVELS = (
     "lattice system",
     "all groups",
 )
-"""What relatives of a group have in common with it, closest relatives first."""
+"""What a group has in common with its relatives, the closest relatives first."""
 
 
 def _names(group: SpaceGroup) -> tuple[str, ...]:
-    """What a group belongs to at each level."""
+    """Name of the family of a group at each level."""
     return (
         str(min(group.number, group.enantiomorph or group.number)),
         arithmetic_class(group.number),
@@ -45,8 +45,8 @@ def relatives() -> Int[np.ndarray, "L 230"]:
 def kinds_of_positions() -> Int[np.ndarray, "230 27"]:
     """Kind of each Wyckoff position; -1 for a letter that the group does not have.
 
-    Positions are of one kind if they have as many free coordinates, and site symmetry
-    of the same order (multiplicity of the general position over theirs).
+    Positions are of one kind if they have equally many free coordinates, and site
+    symmetry of the same order (multiplicity of the general position over theirs).
     """
     table = wyckoff_table()
     multiplicity = table.multiplicity[1:]

@@ -15,10 +15,11 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 from jax import lax
-from jaxtyping import Array, Bool, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from xrdjax.ops.chunks import map_in_chunks
 from xrdjax.prior.draws import sample_sites
+from xrdjax.prior.placement import place_apart
 from xrdjax.prior.prior import DEFAULT_LIMITS, Limits, Prior
 from xrdjax.prior.sites import Sites, atoms_of_sites, site_multiplicities
 from xrdjax.prior.symmetry_check import (
@@ -30,29 +31,33 @@ from xrdjax.prior.tables import group_row
 
 # Crystals whose symmetry is checked together.
 _CHECK_CHUNK = 16
+# Folded into the key of a draw, whose other streams are split off it.
+_CANDIDATES = 2**31
 
 
-class Fate(enum.IntEnum):
-    """What became of a draw."""
+class Outcome(enum.IntEnum):
+    """Outcome of a draw."""
 
     GOOD = 0
     IMPOSSIBLE = 1  # too many sites, too large, no cell, or coincident atoms
     OVERFLOW = 2  # more atoms than max_atoms
     TOO_SYMMETRIC = 3  # invariant under an operation that the group does not have
-    NOT_DRAWN = 4
+    TOO_CLOSE = 4  # two atoms closer than min_distance
+    NOT_DRAWN = 5
 
 
 @struct.dataclass
 class DrawCounts:
-    """How many draws were made for a batch, and what became of them.
+    """Number of draws made for a batch, by outcome.
 
     Attributes:
         drawn: [] all draws.
         impossible: [] those with too many sites, too large a cell or none, or with
             coincident atoms; repeated.
         overflow_atoms: [] those with more atoms than max_atoms; repeated.
-        too_symmetric: [] those of a higher symmetry than intended; repeated.
+        too_symmetric: [] those of higher symmetry than intended; repeated.
         exhausted: [] crystals abandoned after max_tries, so that their label is wrong.
+        too_close: [] draws with atoms closer than min_distance; repeated.
     """
 
     drawn: Int[Array, ""]
@@ -60,6 +65,7 @@ class DrawCounts:
     overflow_atoms: Int[Array, ""]
     too_symmetric: Int[Array, ""]
     exhausted: Int[Array, ""]
+    too_close: Int[Array, ""]
 
 
 def sample_group_rows(
@@ -118,13 +124,16 @@ def _draw_batch(
     group_rows: Int[Array, " B"],
     limits: Limits,
 ) -> tuple[Sites, Int[Array, " B"]]:
-    """One draw for each slot, and its `Fate` [B]."""
+    """One draw for each slot, and its `Outcome` [B]."""
 
     def draw(slot, attempt, row):
         slot_key = jax.random.fold_in(jax.random.fold_in(key, slot), attempt)
         return sample_sites(slot_key, prior, row, limits)
 
     sites, possible, atoms = jax.vmap(draw)(slots, tries, group_rows)
+    nearest = None
+    if limits.placements > 1 or limits.min_distance > 0:
+        sites, nearest = _place_apart(key, prior, slots, tries, (sites, atoms), limits)
     cosets = jnp.asarray(prior.check.coset_count)[sites.space_group]
     too_symmetric, coincident = map_in_chunks(
         jax.vmap(lambda one: _check_symmetry(one, prior)),
@@ -132,9 +141,34 @@ def _draw_batch(
         cosets * atoms,
         _CHECK_CHUNK,
     )
-    fate = jnp.where(too_symmetric, Fate.TOO_SYMMETRIC, Fate.GOOD)
-    fate = jnp.where(atoms <= limits.max_atoms, fate, Fate.OVERFLOW)
-    return sites, jnp.where(possible & ~coincident, fate, Fate.IMPOSSIBLE)
+    outcome = jnp.where(too_symmetric, Outcome.TOO_SYMMETRIC, Outcome.GOOD)
+    if nearest is not None:
+        outcome = jnp.where(nearest < limits.min_distance, Outcome.TOO_CLOSE, outcome)
+    outcome = jnp.where(atoms <= limits.max_atoms, outcome, Outcome.OVERFLOW)
+    return sites, jnp.where(possible & ~coincident, outcome, Outcome.IMPOSSIBLE)
+
+
+def _place_apart(
+    key: Key[Array, ""],
+    prior: Prior,
+    slots: Int[Array, " B"],
+    tries: Int[Array, " B"],
+    drawn: tuple[Sites, Int[Array, " B"]],
+    limits: Limits,
+) -> tuple[Sites, Float[Array, " B"]]:
+    """Draws with atoms farther apart, and the smallest distance in each [B]."""
+    sites, atoms = drawn
+
+    def place(one):
+        sites, slot, attempt = one
+        slot_key = jax.random.fold_in(jax.random.fold_in(key, slot), attempt)
+        candidates = jax.random.fold_in(slot_key, _CANDIDATES)
+        return place_apart(candidates, sites, prior, limits.placements)
+
+    occupied = jnp.sum(sites.elements > 0, axis=1)
+    return map_in_chunks(
+        jax.vmap(place), (sites, slots, tries), occupied * atoms, _CHECK_CHUNK
+    )
 
 
 class _Slots(NamedTuple):
@@ -142,14 +176,14 @@ class _Slots(NamedTuple):
 
     Attributes:
         sites: [B] the last draw of each slot.
-        fate: [B] of that draw.
+        outcome: [B] of that draw.
         tries: [B] draws made for each slot.
-        tally: [5] draws of each fate; in the last column, places of a chunk without
-            a draw.
+        tally: [6] draws of each outcome; the last column counts unused slots of
+            chunks.
     """
 
     sites: Sites
-    fate: Int[Array, " B"]
+    outcome: Int[Array, " B"]
     tries: Int[Array, " B"]
     tally: Int[Array, " F"]
 
@@ -165,19 +199,20 @@ def _empty_slots(count: int, max_sites: int) -> _Slots:
     )
     return _Slots(
         sites=sites,
-        fate=jnp.full(count, Fate.NOT_DRAWN),
+        outcome=jnp.full(count, Outcome.NOT_DRAWN),
         tries=jnp.zeros(count, jnp.int32),
-        tally=jnp.zeros(len(Fate), jnp.int32),
+        tally=jnp.zeros(len(Outcome), jnp.int32),
     )
 
 
 def _count_draws(slots: _Slots) -> DrawCounts:
     return DrawCounts(
-        drawn=jnp.sum(slots.tally[: Fate.NOT_DRAWN]),
-        impossible=slots.tally[Fate.IMPOSSIBLE],
-        overflow_atoms=slots.tally[Fate.OVERFLOW],
-        too_symmetric=slots.tally[Fate.TOO_SYMMETRIC],
-        exhausted=jnp.sum(slots.fate != Fate.GOOD),
+        drawn=jnp.sum(slots.tally[: Outcome.NOT_DRAWN]),
+        impossible=slots.tally[Outcome.IMPOSSIBLE],
+        overflow_atoms=slots.tally[Outcome.OVERFLOW],
+        too_symmetric=slots.tally[Outcome.TOO_SYMMETRIC],
+        exhausted=jnp.sum(slots.outcome != Outcome.GOOD),
+        too_close=slots.tally[Outcome.TOO_CLOSE],
     )
 
 
@@ -191,8 +226,9 @@ def sample_crystals(
 ) -> tuple[Sites, DrawCounts]:
     """Samples one crystal of each given space group.
 
-    Slots are filled a chunk at a time, and again where a draw fails, until all draws
-    are good. A draw depends only on the key, its slot and its try, not on the chunk.
+    Slots are filled a chunk at a time, and again where a draw fails, until every slot
+    holds a valid crystal or has used up its tries. A draw depends only on the key, its
+    slot and its try, not on the chunk.
 
     Args:
         key: random key.
@@ -203,33 +239,33 @@ def sample_crystals(
         chunk: crystals sampled together.
 
     Returns:
-        Sites with a leading axis B, and what became of the draws.
+        Sites with a leading axis B, and the number of draws by outcome.
     """
     count = group_rows.shape[0]
     chunk = min(chunk, count)
 
     def is_open(slots: _Slots) -> Bool[Array, " B"]:
-        return (slots.fate != Fate.GOOD) & (slots.tries < limits.max_tries)
+        return (slots.outcome != Outcome.GOOD) & (slots.tries < limits.max_tries)
 
     def fill_chunk(slots: _Slots) -> _Slots:
         still_open = is_open(slots)
         chosen = jnp.argsort(~still_open)[:chunk]  # open ones first
         active = still_open[chosen]
-        fresh, fate = _draw_batch(
+        fresh, outcome = _draw_batch(
             key, prior, chosen, slots.tries[chosen], group_rows[chosen], limits
         )
-        # slots that need no draw are written nowhere
+        # draws for slots that are full already are dropped
         target = jnp.where(active, chosen, count)
-        counted = jnp.where(active, fate, Fate.NOT_DRAWN)
+        counted = jnp.where(active, outcome, Outcome.NOT_DRAWN)
         return _Slots(
             sites=jax.tree.map(
                 lambda old, new: old.at[target].set(new, mode="drop"),
                 slots.sites,
                 fresh,
             ),
-            fate=slots.fate.at[target].set(fate, mode="drop"),
+            outcome=slots.outcome.at[target].set(outcome, mode="drop"),
             tries=slots.tries.at[target].add(1, mode="drop"),
-            tally=slots.tally + jnp.bincount(counted, length=len(Fate)),
+            tally=slots.tally + jnp.bincount(counted, length=len(Outcome)),
         )
 
     slots = lax.while_loop(
@@ -258,7 +294,7 @@ def sample_crystal(
         limits: of volume, sites, atoms and tries.
 
     Returns:
-        Sites of the crystal, and what became of the draws.
+        Sites of the crystal, and the number of draws by outcome.
 
     Raises:
         InputError: there is no such space group, or it has no statistics.

@@ -50,12 +50,12 @@ def site_multiplicities(sites: Sites, prior: Prior) -> Int[Array, " S"]:
 def atoms_of_sites(
     sites: Sites, prior: Prior, index: Int[Array, " A"]
 ) -> tuple[Float[Array, "A 3"], Int[Array, " A"]]:
-    """Atoms of the primitive cell by their number, site after site.
+    """Atoms of the primitive cell by their index, in the order of the sites.
 
     Args:
         sites: one random crystal.
         prior: tables.
-        index: [A] numbers of atoms, from 0.
+        index: [A] indices of atoms, from 0.
 
     Returns:
         Fractional positions [A, 3] and atomic numbers [A]; 0 past the last atom.
@@ -114,7 +114,7 @@ def sites_to_structure(sites: Sites, name: str) -> Structure:
         wyckoff[letter].maps[0] @ [*x, 1.0]
         for letter, x in zip(letters, free, strict=True)
     ]
-    # in float32 right angles are not quite right
+    # float32 does not hold right angles exactly
     lattice = symmetric_lattice(np.asarray(sites.lattice), group.rotations)
     cell = parameters_from_lattice(lattice)
     cell[3:] = np.rad2deg(cell[3:])

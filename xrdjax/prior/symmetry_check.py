@@ -24,22 +24,22 @@ from xrdjax.crystals.lattices import inverse_spacing
 from xrdjax.ops.phases import cos_sin_turns
 from xrdjax.prior.check_table import MAX_COSETS, TESTS, CheckTable
 
-# Atoms closer than this to their symmetric places count as symmetric, angstrom: more
+# Atoms closer than this to their symmetric positions count as symmetric, angstrom: more
 # than the 0.001 at which labels are checked, so that no label depends on rounding.
 TOLERANCE = 2e-3
-# Atoms summed, and translations tried, together.
+# Atoms summed, and translations tried, at once.
 _BLOCK = 16
 _CANDIDATES = 4
 
 
 @dataclass(frozen=True)
 class Atoms:
-    """Atoms of the primitive cell by their number, formed when they are needed.
+    """Atoms of the primitive cell by their index, computed on demand.
 
     Attributes:
-        at: gives positions [A, 3] and atomic numbers [A] of the atoms with numbers
+        at: gives positions [A, 3] and atomic numbers [A] of the atoms with indices
             [A]; atomic number 0 past the last atom.
-        count: [] how many there are.
+        count: [] number of atoms.
     """
 
     at: Callable[[Array], tuple[Array, Array]]
@@ -73,15 +73,15 @@ def has_coincident_atoms(
 ) -> Bool[Array, ""]:
     """Whether two atoms coincide, or nearly.
 
-    Such a crystal has no definite symmetry. Of the equivalent atoms of a site it is
-    enough to compare the first with all others.
+    Such a crystal has no definite symmetry. It suffices to compare the first atom of
+    each site with all others.
 
     Args:
         atoms: of the primitive cell.
-        first_atoms: [S] number of the first atom of each site.
+        first_atoms: [S] index of the first atom of each site.
         site_count: [] sites; the rest of first_atoms is padding.
         lattice: [3, 3] rows a, b, c, angstrom.
-        centring: [C, 3] centring vectors; repeated ones do no harm.
+        centring: [C, 3] centring vectors, some of which may be repeated.
     """
 
     def compare_sites(i, found):
@@ -147,7 +147,7 @@ def _sum_tolerance(
     lattice: Float[Array, "3 3"],
     atom_count: Int[Array, ""],
 ) -> Float[Array, " H"]:
-    """How far a structure factor may be from its symmetric value.
+    """Largest deviation of a structure factor from its symmetric value.
 
     An atom displaced by u changes its term by at most 2 pi |s| u; the second term
     is rounding.
@@ -162,7 +162,7 @@ def _suspect_cosets(
     tolerance: Float[Array, " H"],
     coset_count: Int[Array, ""],
 ) -> Bool[Array, " C"]:
-    """Cosets that may hold a symmetry, going by the magnitudes of the sums.
+    """Cosets that may hold a symmetry operation, judged by the magnitudes of the sums.
 
     A rotation preserves all magnitudes, |F(hW)| = |F(h)|; a translation, W = 1,
     extinguishes some reflections.
@@ -201,8 +201,8 @@ def has_supergroup_symmetry(
 
     Args:
         atoms: of the primitive cell.
-        rare_first: [] number of the first atom of the rarest element.
-        rare_count: [] atoms of that element, which have consecutive numbers.
+        rare_first: [] index of the first atom of the rarest element.
+        rare_count: [] atoms of that element, which have consecutive indices.
         lattice: [3, 3] rows a, b, c, angstrom.
         space_group: [] number of the group the crystal was sampled in.
         table: from `check_table`.

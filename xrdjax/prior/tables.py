@@ -6,6 +6,8 @@ on which Wyckoff positions, and in how much volume; for each lattice system, the
 of the cell. Everything refers to the reference setting and its conventional cell.
 """
 
+import dataclasses
+
 import jax
 import numpy as np
 from flax import struct
@@ -13,6 +15,18 @@ from jaxtyping import Array, Float, Int
 
 from xrdjax.errors import InputError
 from xrdjax.symmetry.space_groups import LATTICE_SYSTEMS, space_group
+
+# Fields of Statistics with a row for each group.
+_BY_GROUP = (
+    "space_groups",
+    "frequencies",
+    "element_counts",
+    "elements",
+    "site_counts",
+    "wyckoff",
+    "volume_bandwidths",
+    "lattice_systems",
+)
 
 
 @struct.dataclass
@@ -30,7 +44,7 @@ class Statistics:
             crystals (each counts once per crystal); column 0 is padding.
         site_counts: [K, S] probability that an element occupies n sites, column n - 1.
         wyckoff: [K, 27] share of each letter among the sites; column 0 is "a".
-        group_ranges: [K, 2] the group's volumes are those from the first number to the
+        group_ranges: [K, 2] the group's volumes are those from the first index to the
             second, exclusive.
         atomic_volumes: [V] sum of atomic volumes in the conventional cell, angstrom^3.
         packing_factors: [V] volume of the cell divided by that sum.
@@ -81,15 +95,47 @@ def group_row(statistics: Statistics, number: int) -> int:
     if len(rows) == 0:
         nearest = np.sort(numbers[np.argsort(np.abs(numbers - number))[:6]])
         raise InputError(
-            f"space group {number} ({symbol}) has no statistics, for want of known "
-            f"crystals: expected one of the {len(numbers)} groups that have them, of "
-            f"which the nearest are {', '.join(map(str, nearest))}"
+            f"space group {number} ({symbol}) has no statistics, as too few crystals "
+            f"of it are known: expected one of the {len(numbers)} groups that have them, "
+            f"of which the nearest are {', '.join(map(str, nearest))}"
         )
     return int(rows[0])
 
 
+def select_groups(
+    statistics: Statistics, space_groups: Int[np.ndarray, " k"]
+) -> Statistics:
+    """Statistics of some of the groups, with the frequencies that they have among them.
+
+    Args:
+        statistics: with concrete values.
+        space_groups: [k] numbers of the groups, ascending.
+
+    Raises:
+        InputError: a group has no statistics.
+    """
+    rows = np.array([group_row(statistics, int(n)) for n in space_groups])
+    ranges = np.asarray(statistics.group_ranges)[rows]
+    systems, group_ranges, _ = row_ranges(space_groups, np.diff(ranges)[:, 0])
+    crystals = np.concatenate(
+        [np.arange(*ranges[k]) for k in np.argsort(systems, kind="stable")]
+    )
+    by_group = {name: np.asarray(getattr(statistics, name))[rows] for name in _BY_GROUP}
+    frequencies = by_group["frequencies"].astype(np.float64)
+    return dataclasses.replace(
+        statistics,
+        **by_group
+        | {
+            "frequencies": (frequencies / frequencies.sum()).astype(np.float32),
+            "group_ranges": group_ranges,
+            "atomic_volumes": np.asarray(statistics.atomic_volumes)[crystals],
+            "packing_factors": np.asarray(statistics.packing_factors)[crystals],
+        },
+    )
+
+
 def row_ranges(space_groups: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Where the crystals of each group are when sorted by lattice system, then group.
+    """Ranges of the crystals of each group, sorted by lattice system, then group.
 
     Args:
         space_groups: [K] numbers, ascending.

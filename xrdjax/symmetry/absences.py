@@ -1,7 +1,7 @@
 """Systematic absences of reflections, from the operations of a space group.
 
-An operation x' = W x + w that leaves a reflection as it is, h W = h, multiplies its
-structure factor by exp(2 pi i h.w); where h.w is no integer, the reflection is absent
+An operation x' = W x + w that maps a reflection onto itself, h W = h, multiplies its
+structure factor by exp(2 pi i h.w); unless h.w is an integer, the reflection is absent
 (International Tables A, 5th edition, ch. 2.2.13).
 """
 
@@ -23,15 +23,15 @@ def systematic_absences(
     translations: Float[np.ndarray, "G 3"],
     miller: Int[np.ndarray, "H 3"],
 ) -> Bool[np.ndarray, " H"]:
-    """Whether each reflection is absent by symmetry, whatever the atoms.
+    """Whether each reflection is systematically absent, whatever the atoms.
 
     Args:
-        rotations: [G, 3, 3] W of all operations, those of the centring among them.
+        rotations: [G, 3, 3] W of all operations, centring translations included.
         translations: [G, 3] w of the same operations.
         miller: [H, 3] h, k, l.
     """
     absent = np.zeros(len(miller), bool)
-    # whole numbers in float64, whose matrix products are many times faster
+    # integers held in float64, whose matrix products are many times faster
     h = miller.astype(float)
     shifts = np.rint(_UNIT * translations)
     for rotation, shift in zip(rotations.astype(float), shifts, strict=True):
@@ -60,12 +60,13 @@ def group_absences(
 
 
 @functools.cache
-def telling_reflections() -> Int[np.ndarray, "H 3"]:
+def distinguishing_reflections() -> Int[np.ndarray, "H 3"]:
     """Reflections that distinguish all conditions; closed under permutations.
 
-    Only those in a zone that an operation can leave as it is have conditions beyond
-    the centring's, and no condition has a modulus above 6; those in no zone up to 4
-    (such as 124) show the centring. One of each Friedel pair.
+    Only reflections in a zone that some operation maps onto itself have conditions
+    beyond those of the centring, and no condition has a modulus above 6; general
+    reflections with indices up to 4 (such as 124) show the centring. One of each
+    Friedel pair.
     """
     axis = np.arange(-_LARGEST, _LARGEST + 1)
     h, k, l = (index.ravel() for index in np.meshgrid(axis, axis, axis, indexing="ij"))

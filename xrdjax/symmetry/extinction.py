@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xrdjax.symmetry.absences import group_absences, telling_reflections
+from xrdjax.symmetry.absences import distinguishing_reflections, group_absences
 from xrdjax.symmetry.extinction_symbols import extinction_symbol
 from xrdjax.symmetry.space_groups import SPACE_GROUPS, SpaceGroup, space_group
 
@@ -42,15 +42,12 @@ class Classification:
         chiral_pair: number of the first group of its enantiomorphic pair, or its own:
             the two groups of a pair have the same powder patterns.
         extinction_class: number of the first space group of the same Bravais lattice
-            and systematic absences, in whatever setting.
+            and systematic absences, in any setting.
         extinction_symbol: of that class, such as "P n - a", as in the reference
             setting of its group of highest symmetry.
-        diffraction_symbol: Laue class and extinction symbol, such as "m-3 P 21 - -",
-            with the Laue class -3m as -3m1 or -31m in primitive groups, and screw axes
-            as the groups of that Laue class have them.
-        crystal_family: "hexagonal" holds the trigonal system, too.
+        crystal_family: "hexagonal" includes the trigonal system.
         bravais_lattice: one of 14, such as "oP", "mS" or "hR".
-        centring: P, C, F, I or R; C also for groups in whose setting it is A.
+        centring: P, C, F, I or R; C also where the reference setting is A-centred.
         laue_class: one of 11, such as "-3m".
         crystal_system: one of 7.
         arithmetic_class: one of 73, such as "-42mP".
@@ -60,13 +57,23 @@ class Classification:
     chiral_pair: int
     extinction_class: int
     extinction_symbol: str
-    diffraction_symbol: str
     crystal_family: str
     bravais_lattice: str
     centring: str
     laue_class: str
     crystal_system: str
     arithmetic_class: str
+
+    @property
+    def diffraction_symbol(self) -> str:
+        """Laue class and extinction symbol, such as "m-3 P 21 - -".
+
+        The Laue class -3m is -3m1 or -31m in primitive groups, and screw axes are named
+        as in the groups of that Laue class.
+        """
+        group = space_group(self.number)
+        alike = (g for g in _members()[self.number] if g.laue_class == group.laue_class)
+        return f"{_oriented_laue_class(group)} {_named_after(alike)}"
 
 
 def _family(group: SpaceGroup) -> str:
@@ -88,7 +95,7 @@ def _absences_key(group: SpaceGroup) -> Hashable:
     axes = list(itertools.permutations(range(3)))
     if group.crystal_system != "orthorhombic":
         axes = axes[:1]
-    miller = telling_reflections()
+    miller = distinguishing_reflections()
     absent = (group_absences(group, miller[:, list(order)]) for order in axes)
     return _family(group), min(which.tobytes() for which in absent)
 
@@ -122,20 +129,30 @@ def _oriented_laue_class(group: SpaceGroup) -> str:
     return _arithmetic_classes()[_rotations_key("P", both)].removesuffix("P")
 
 
-def _classify(group: SpaceGroup, members: list[SpaceGroup]) -> Classification:
-    """Classes of a group, given those of its extinction class in ascending order."""
+def _named_after(groups: Iterable[SpaceGroup]) -> str:
+    """Extinction symbol in the setting of the group of highest symmetry."""
+    return extinction_symbol(max(groups, key=lambda g: len(g.rotations)))
 
-    def named_after(groups: Iterable[SpaceGroup]) -> str:
-        return extinction_symbol(max(groups, key=lambda g: len(g.rotations)))
 
-    alike = (g for g in members if g.laue_class == group.laue_class)
+@functools.cache
+def _members() -> dict[int, list[SpaceGroup]]:
+    """All groups of the extinction class of each group, in ascending order."""
+    classes: dict[Hashable, list[SpaceGroup]] = {}
+    for group in SPACE_GROUPS:
+        classes.setdefault(_absences_key(group), []).append(group)
+    return {group.number: alike for alike in classes.values() for group in alike}
+
+
+@functools.cache
+def _classify(number: int) -> Classification:
+    """Classes of a group, computed when they are asked for."""
+    group, members = space_group(number), _members()[number]
     key = _rotations_key(group.centring, group.rotations)
     return Classification(
         number=group.number,
         chiral_pair=min(group.number, group.enantiomorph or group.number),
         extinction_class=members[0].number,
-        extinction_symbol=named_after(members),
-        diffraction_symbol=f"{_oriented_laue_class(group)} {named_after(alike)}",
+        extinction_symbol=_named_after(members),
         crystal_family=_family(group),
         bravais_lattice=_bravais_lattice(group),
         centring="C" if group.centring == "A" else group.centring,
@@ -145,14 +162,9 @@ def _classify(group: SpaceGroup, members: list[SpaceGroup]) -> Classification:
     )
 
 
-@functools.cache
 def classifications() -> tuple[Classification, ...]:
     """The table: classes of all 230 space groups, in ascending order."""
-    classes: dict[Hashable, list[SpaceGroup]] = {}
-    for group in SPACE_GROUPS:
-        classes.setdefault(_absences_key(group), []).append(group)
-    members = {group.number: alike for alike in classes.values() for group in alike}
-    return tuple(_classify(group, members[group.number]) for group in SPACE_GROUPS)
+    return tuple(_classify(group.number) for group in SPACE_GROUPS)
 
 
 def classification(number: int) -> Classification:
@@ -161,4 +173,4 @@ def classification(number: int) -> Classification:
     Raises:
         InputError: the number is not one of 1 to 230.
     """
-    return classifications()[space_group(number).number - 1]
+    return _classify(space_group(number).number)

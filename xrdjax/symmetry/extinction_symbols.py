@@ -2,8 +2,8 @@
 
 International Tables A, 5th edition, ch. 3.1.3: the centring, and for each symmetry
 direction the glide plane normal to it and the screw axis along it that the absences
-show. A screw axis is left out where glide planes and centring imply its condition; a
-dash stands for a direction without any.
+show. A screw axis is omitted where glide planes and centring imply its condition; a
+dash stands for a direction with neither.
 """
 
 import dataclasses
@@ -15,8 +15,8 @@ from jaxtyping import Bool, Int
 
 from xrdjax.symmetry.absences import (
     centring_absences,
+    distinguishing_reflections,
     group_absences,
-    telling_reflections,
 )
 from xrdjax.symmetry.space_groups import SpaceGroup
 
@@ -27,7 +27,7 @@ _DIAGONAL = (1, -1, 0)  # planes normal to a - b concern the reflections hhl
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """A reflection h with zone . h = 0 needs form . h = 0 (mod modulus).
+    """Reflection condition: where zone . h = 0, form . h = 0 (mod modulus).
 
     Attributes:
         symbol: of the glide plane or screw axis that the condition comes from.
@@ -58,10 +58,10 @@ class Condition:
 
 @dataclasses.dataclass(frozen=True)
 class Direction:
-    """What can be normal to a symmetry direction, and along it.
+    """Glide planes normal to a symmetry direction, and screw axes along it.
 
     Attributes:
-        glides: of these, the first names the planes where several hold.
+        glides: the planes are named by the first whose condition holds.
         screws: the strongest condition first.
     """
 
@@ -151,14 +151,14 @@ def extinction_symbol(group: SpaceGroup) -> str:
     """Extinction symbol of a space group in its reference setting, such as "P n - a".
 
     Args:
-        group: its crystal system and Laue class decide how screw axes are called.
+        group: its crystal system and Laue class decide how screw axes are named.
     """
     if group.crystal_system == "triclinic":
         return "P -"
     directions = symmetry_directions(group)
     glides = [direction.glides for direction in directions]
     screws = [direction.screws for direction in directions]
-    explained = centring_absences(group, telling_reflections())
+    explained = centring_absences(group, distinguishing_reflections())
     planes, explained = _find(group, glides, explained)
     axes, _ = _find(group, screws, explained)
     parts = [
@@ -178,14 +178,14 @@ def _find(
     """Symbols of the conditions that hold in each direction, one after the other.
 
     Args:
-        group: whose absences they have to be.
-        candidates: of each direction.
+        group: the conditions must be among its absences.
+        candidates: conditions of each direction.
         explained: [H] absences that need no further explanation.
 
     Returns:
-        The symbols, and the absences that are explained with them.
+        The symbols, and the absences explained once they are included.
     """
-    miller = telling_reflections()
+    miller = distinguishing_reflections()
     absent = group_absences(group, miller)
     found, total = [], explained
     for conditions in candidates:
@@ -203,8 +203,8 @@ def _glide_letters(planes: Sequence[str], group: SpaceGroup) -> list[str]:
     """One name for the glide planes of each direction, of which several may hold.
 
     Two axial ones normal to one direction of an orthorhombic group are written "(ab)";
-    where an I group has such planes normal to several directions, each of them is said
-    to glide along another one: "I b a -".
+    where an I group has such planes normal to several directions, each is given a
+    different glide direction: "I b a -".
     """
     letters = [symbols[:1] for symbols in planes]
     if group.crystal_system != "orthorhombic" or "d" in letters:

@@ -55,8 +55,8 @@ def hermite_form(a: Matrix) -> tuple[Matrix, Matrix]:
     """Row echelon form of a matrix by unimodular row operations.
 
     H = T A with T unimodular; pivots are positive, entries above a pivot lie
-    in [0, pivot), so that two matrices have the same rows-lattice if and only
-    if their non-zero rows of H agree.
+    in [0, pivot), so that the rows of two matrices span the same lattice if
+    and only if their non-zero rows of H agree.
 
     Args:
         a: k x n.

@@ -55,7 +55,7 @@ class StandardCell:
         space_group: number.
         lattice: [3, 3] rows a, b, c, angstrom.
         positions: [M, 3] fractional coordinates of all atoms.
-        source: [M] atom of the original cell that each is an image of.
+        source: [M] atom of the original cell of which each is an image.
         orbits: [M] number of the orbit that each belongs to, from 0.
         wyckoff_letters: of each of the M atoms.
     """
@@ -97,7 +97,7 @@ def find_symmetry(
         lattice: [3, 3] rows a, b, c, angstrom; any cell, primitive or not.
         positions: [N, 3] fractional coordinates of all its atoms.
         species: [N] the same number for atoms of the same species.
-        symprec: how far atoms may be from their symmetric places, angstrom.
+        symprec: largest distance of atoms from their symmetric positions, angstrom.
         name: of the crystal, for the message.
 
     Raises:

@@ -38,7 +38,7 @@ class SpaceGroup:
         number: 1 to 230.
         hermann_mauguin: international symbol with spaces, e.g. "F d -3 m".
         hall: Hall symbol, which fixes the setting.
-        crystal_system: "trigonal" is one of them.
+        crystal_system: one of 7; "trigonal" is separate from "hexagonal".
         lattice_system: one of LATTICE_SYSTEMS; a trigonal group is
             "rhombohedral" (R) or "hexagonal" (P).
         centring: P, A, C, F, I or R.
@@ -73,7 +73,7 @@ class Symmetry:
     """Operations of one space group for compiled code, padded.
 
     Attributes:
-        rotations: [G, 3, 3] W, the first `order` of 48; zero matrices after.
+        rotations: [G, 3, 3] W, the first `order` of 48; zero matrices on padding.
         translations: [G, 3] w.
         order: [] operations modulo centring.
         centring: [C, 3] centring vectors, the first `centring_order` of 4.
@@ -117,7 +117,7 @@ def _space_group(group: gemmi.SpaceGroup) -> SpaceGroup:
         laue_class=group.laue_str(),
         point_group=group.point_group_hm(),
         is_centrosymmetric=group.is_centrosymmetric(),
-        # The sum over the point group projects on what is invariant under all rotations.
+        # The sum over the point group projects onto the invariant vectors.
         is_polar=bool(rotations.sum(axis=0).any()),
         enantiomorph=_enantiomorph(group),
         rotations=rotations.astype(np.int8),
@@ -136,7 +136,7 @@ SPACE_GROUPS: tuple[SpaceGroup, ...] = tuple(
 
 
 def space_group(number: int) -> SpaceGroup:
-    """The space group of a number, in its reference setting.
+    """A space group in its reference setting, by its number.
 
     Raises:
         InputError: the number is not one of 1 to 230.

@@ -89,7 +89,7 @@ def _stored_maps() -> Float[np.ndarray, "R 3 4"]:
 
 @functools.cache
 def wyckoff_positions(number: int) -> tuple[WyckoffPosition, ...]:
-    """The Wyckoff positions of a space group, a first, the general position last.
+    """The Wyckoff positions of a space group, from a to the general position.
 
     Raises:
         InputError: the number is not one of 1 to 230.
@@ -118,8 +118,8 @@ def wyckoff_positions(number: int) -> tuple[WyckoffPosition, ...]:
 def wyckoff_table() -> WyckoffTable:
     """All Wyckoff positions, with numpy leaves.
 
-    Pass it to compiled functions as an argument: closed over it would become a
-    constant of the program.
+    Pass it to compiled functions as an argument: closed over, it would become
+    a constant of the program.
     """
     stored, maps = _stored(), _stored_maps()
     size = stored["primitive_multiplicity"].astype(np.int32)

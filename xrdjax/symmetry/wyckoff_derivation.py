@@ -38,7 +38,7 @@ from xrdjax.symmetry.wyckoff import (
 # A map is [3, 4] integers: coefficients of x, y, z, and a constant in 1/24.
 
 # One cell of each lattice system, without accidental symmetry and large enough
-# that random atoms keep apart; angstrom and degrees.
+# that random atoms do not overlap; angstrom and degrees.
 _UNIT_CELLS = {
     "triclinic": (27, 30, 33, 95, 97, 99),
     "monoclinic": (27, 30, 33, 90, 97, 90),
@@ -190,7 +190,9 @@ def names_by_spglib(
         or not np.allclose(found.transformation_matrix, np.eye(3))
         or not np.allclose(found.origin_shift - np.rint(found.origin_shift), 0)
     ):
-        raise RuntimeError(f"spglib does not see group {group.number} as it was built")
+        raise RuntimeError(
+            f"spglib does not find group {group.number} in a crystal built for it"
+        )
     first = [species.index(number) for number in range(len(positions))]
     return [(found.wyckoffs[i], found.site_symmetry_symbols[i]) for i in first]
 

@@ -16,6 +16,7 @@ import ml_collections
 
 from xrdjax.build import (
     Schedule,
+    cell_loss_of,
     check_buildable,
     frozen_layers,
     make_optimizer,
@@ -161,7 +162,11 @@ def train(
     run = open_run(config, workdir)
     schedule = schedule_of(config, len(run.space_groups), mesh.size)
     learner = Learner(
-        run.model, make_optimizer(config), run.network_input, frozen_layers(config)
+        run.model,
+        make_optimizer(config),
+        run.network_input,
+        frozen_layers(config),
+        cell_loss_of(config, run.space_groups.tolist()),
     )
     shape = run.network_input.shape
     state = init_state(config.seed, learner.model, learner.optimizer, shape, mesh)

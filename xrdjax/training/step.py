@@ -19,6 +19,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from xrdjax.devices import AXIS, per_device
+from xrdjax.models.cells import CellLoss
 from xrdjax.models.preprocess import preprocess
 from xrdjax.patterns.batch import Batch, Source
 from xrdjax.patterns.streams import dropout_key, step_key
@@ -39,12 +40,14 @@ class Learner:
         network_input: from patterns and their masks to what the network is given; by
             default as in the paper.
         frozen: names of layers without gradients, which `optimizer` does not move.
+        cell_loss: of the network's second output; None where it has none.
     """
 
     model: nn.Module
     optimizer: optax.GradientTransformation
     network_input: Callable[[Array, Array | None], Array] = _paper_input
     frozen: frozenset[str] = frozenset()
+    cell_loss: CellLoss | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,27 +75,51 @@ def _key_of(state: TrainState) -> Key[Array, ""]:
 
 def _loss_and_gradients(
     learner: Learner, state: TrainState, batch: Batch
-) -> tuple[Float[Array, ""], Float[Array, ""], Any]:
-    """Mean loss, accuracy and gradients over the batch of all devices."""
+) -> tuple[Float[Array, ""], dict[str, Array], Any]:
+    """Mean loss, what is measured, and gradients over the batch of all devices."""
     inputs = learner.network_input(batch.patterns, batch.mask)
     labels = batch.targets.group_rows
     rngs = {"dropout": dropout_key(_key_of(state))}
 
-    def loss_of(params: Any) -> tuple[Array, Array]:
+    def loss_of(params: Any) -> tuple[Array, dict[str, Array]]:
         params = {
             layer: jax.lax.stop_gradient(leaves) if layer in learner.frozen else leaves
             for layer, leaves in params.items()
         }
-        logits: Any = learner.model.apply(
-            {"params": params}, inputs, train=True, rngs=rngs
+        options: Any = {"with_cells": True} if learner.cell_loss else {}
+        outputs: Any = learner.model.apply(
+            {"params": params}, inputs, train=True, rngs=rngs, **options
         )
+        logits = outputs[0] if learner.cell_loss else outputs
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-        return losses.mean(), (logits.argmax(-1) == labels).mean()
+        accuracy = (logits.argmax(-1) == labels).mean()
+        measured = {"loss": losses.mean(), "accuracy": accuracy}
+        if learner.cell_loss is None:
+            return measured["loss"], measured
+        return _with_cells(learner.cell_loss, measured, outputs[1], batch)
 
-    (loss, accuracy), gradients = jax.value_and_grad(loss_of, has_aux=True)(
+    (loss, measured), gradients = jax.value_and_grad(loss_of, has_aux=True)(
         state.params
     )
-    return jax.lax.pmean((loss, accuracy, gradients), AXIS)
+    return jax.lax.pmean((loss, measured, gradients), AXIS)
+
+
+def _with_cells(
+    cell_loss: CellLoss, measured: dict[str, Array], cells: Array, batch: Batch
+) -> tuple[Float[Array, ""], dict[str, Array]]:
+    """The loss of both outputs, and what is measured of them."""
+    targets = batch.targets
+    if targets.unit_cells is None:
+        raise TypeError("a source for networks that give unit cells must know them")
+    lattice, error = cell_loss(
+        cells,
+        targets.unit_cells,
+        targets.group_rows,
+        # a pattern without lines says nothing
+        known=jnp.max(batch.patterns, axis=1) > 0,
+    )
+    loss = measured["loss"] + cell_loss.weight * lattice
+    return loss, measured | {"lattice_loss": lattice, "length_error": error}
 
 
 def _are_finite(loss: Float[Array, ""], gradients: Any) -> Bool[Array, ""]:
@@ -104,8 +131,8 @@ def _are_finite(loss: Float[Array, ""], gradients: Any) -> Bool[Array, ""]:
 def _train_step(
     learner: Learner, state: TrainState, batch: Batch
 ) -> tuple[TrainState, dict[str, Array]]:
-    """The state after one step, and its loss, accuracy and whether it was skipped."""
-    loss, accuracy, gradients = _loss_and_gradients(learner, state, batch)
+    """The state after one step, what it measured and whether it was skipped."""
+    loss, measured, gradients = _loss_and_gradients(learner, state, batch)
     # optax raises floats to the power of counts, which strict promotion forbids
     with jax.numpy_dtype_promotion("standard"):
         updates, opt_state = learner.optimizer.update(
@@ -116,7 +143,7 @@ def _train_step(
     finite = _are_finite(loss, gradients)
     state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), updated, state)
     state = dataclasses.replace(state, step=state.step + 1)
-    return state, {"loss": loss, "accuracy": accuracy, "skipped": ~finite}
+    return state, measured | {"skipped": ~finite}
 
 
 def _sample_and_train(
@@ -147,7 +174,8 @@ def _summary(
     taken = jnp.sum(~skipped, dtype=jnp.float32)
     means = {
         name: jnp.where(skipped, 0.0, measured[name].ravel()).sum() / taken
-        for name in ("loss", "accuracy")
+        for name in measured
+        if name != "skipped"
     }
     totals = {name: jnp.sum(x, dtype=x.dtype) for name, x in counts.items()}
     return means | totals | {"skipped": skipped}

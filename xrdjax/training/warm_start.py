@@ -1,7 +1,8 @@
 """Starts a run from the weights of another network.
 
 Layers are matched by name. The head, which has a row for each space group, takes over
-the rows of groups that both networks know, by space-group number.
+the rows of groups that both networks know, by space-group number. The layers of the
+unit cell, a second output, are taken over where both networks have them.
 """
 
 import dataclasses
@@ -22,6 +23,7 @@ from xrdjax.config import differences
 from xrdjax.devices import replicate
 from xrdjax.errors import InputError
 from xrdjax.models.layers import head_layers
+from xrdjax.models.resnet import LATTICE_LAYERS
 from xrdjax.patterns.streams import warm_start_key
 from xrdjax.run import MEASURED, PRETRAINED, Run, is_weights, load_network
 from xrdjax.training.origin import Start, updates_of
@@ -97,6 +99,12 @@ def _check_same_optimizer(
             f"{old.optimizer.kind!r} and this run's is {new.optimizer.kind!r}: set "
             "optimizer.kind to the same, or init_optimizer to 'fresh'"
         )
+    if bool(old.lattice_weight) != bool(new.lattice_weight):
+        raise InputError(
+            f"init_optimizer is 'kept', but lattice_weight is {new.lattice_weight} and "
+            f"that of {str(folder)!r} is {old.lattice_weight}, so that only one of the "
+            "networks gives unit cells: set init_optimizer to 'fresh'"
+        )
 
 
 def _with_opt_state(network: Run, folder: Path, checkpoint: str) -> tuple[Run, Any]:
@@ -171,7 +179,8 @@ def warm_state(
     )
     rows = _Rows(head_layers(run.model, run.network_input.shape), new, old)
     local = jax.tree.map(lambda leaf: leaf.addressable_data(0), initial)
-    _check_same_shapes(local.params, start.network.params, rows.head)
+    learned = _with_layers_of(local.params, start.network.params)
+    _check_same_shapes(local.params, learned, rows.head)
     opt_state = local.opt_state
     if start.opt_state is not None:
         opt_state = rows.carry_over(opt_state, _restarted(start.opt_state))
@@ -179,10 +188,17 @@ def warm_state(
     state = TrainState(
         step=local.step,
         key=jax.random.key_data(key),
-        params=rows.carry_over(local.params, start.network.params),
+        params=rows.carry_over(local.params, learned),
         opt_state=opt_state,
     )
     return replicate(state, mesh)
+
+
+def _with_layers_of(fresh: dict[str, Any], learned: dict[str, Any]) -> dict[str, Any]:
+    """What was learned, with the layers of the unit cell only where they are wanted."""
+    others = {name: x for name, x in learned.items() if name not in LATTICE_LAYERS}
+    wanted = {name: fresh[name] for name in LATTICE_LAYERS if name in fresh}
+    return others | wanted | {n: learned[n] for n in wanted if n in learned}
 
 
 def _check_same_shapes(fresh: Any, learned: Any, head: frozenset[str]) -> None:

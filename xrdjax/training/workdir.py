@@ -27,7 +27,7 @@ def prepare_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
             check_decay(old, config, max(read_records(workdir), default=0))
         else:
             workdir.mkdir(parents=True, exist_ok=True)
-            _keep_statistics(config.statistics or None, workdir)
+            _keep_statistics(config, workdir)
         write_config(workdir, config)
     except OSError as error:
         raise InputError(
@@ -64,11 +64,12 @@ def check_decay(
         )
 
 
-def _keep_statistics(path: str | None, workdir: Path) -> None:
-    """Copies the statistics of a run to its work directory."""
+def _keep_statistics(config: ml_collections.ConfigDict, workdir: Path) -> None:
+    """Copies the statistics of a run's groups to its work directory."""
+    path = config.statistics or None
     save_statistics(
         workdir / STATISTICS,
-        load_statistics(path),
+        load_statistics(path, min_crystals=config.min_crystals),
         read_provenance(path),
         overwrite=True,
     )
