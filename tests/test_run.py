@@ -16,7 +16,7 @@ from xrdjax import evaluate as evaluate_command
 from xrdjax.build import make_model
 from xrdjax.errors import InputError
 from xrdjax.models import parameters
-from xrdjax.prior.file import load_statistics
+from xrdjax.prior.file import load_statistics, save_statistics
 from xrdjax.run import (
     STATISTICS,
     WEIGHTS,
@@ -172,6 +172,9 @@ def test_weights_of_other_space_groups_are_refused(run, folder):
         arrays = dict(file)
     arrays["space_groups"] = arrays["space_groups"][::-1]
     np.savez_compressed(folder / WEIGHTS, **arrays)
+    with pytest.raises(InputError, match="225, .* do not ascend"):
+        load_pretrained(folder)
+    save_statistics(folder / STATISTICS, run.statistics, run.provenance)
     with pytest.raises(InputError, match="name other space groups than the statistics"):
         load_pretrained(folder)
 

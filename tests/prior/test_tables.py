@@ -43,7 +43,7 @@ def test_selected_groups_keep_what_is_theirs():
     whole = load_statistics()
     numbers = np.array([2, 14, 62, 167, 209, 225])
     some = select_groups(whole, numbers)
-    rows = [group_row(whole, n) for n in numbers]
+    rows = [group_row(whole, n) for n in numbers.tolist()]
     np.testing.assert_array_equal(some.space_groups, numbers)
     np.testing.assert_array_equal(some.wyckoff, whole.wyckoff[rows])
     ratios = some.frequencies / whole.frequencies[rows]

@@ -112,8 +112,13 @@ def select_groups(
         space_groups: [k] numbers of the groups, ascending.
 
     Raises:
-        InputError: a group has no statistics.
+        InputError: a group has no statistics, or the numbers do not ascend.
     """
+    if np.any(np.diff(space_groups) <= 0):
+        raise InputError(
+            f"the space groups {', '.join(map(str, space_groups))} do not ascend: sort "
+            "them, each once"
+        )
     rows = np.array([group_row(statistics, int(n)) for n in space_groups])
     ranges = np.asarray(statistics.group_ranges)[rows]
     systems, group_ranges, _ = row_ranges(space_groups, np.diff(ranges)[:, 0])
