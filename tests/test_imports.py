@@ -171,4 +171,5 @@ def test_public_names_are_those_that_are_listed():
 def test_nothing_in_the_package_imports_its_front_page():
     """`from xrdjax import Crystal` is for users: inside it would import everything."""
     for name, path in modules().items():
-        assert "__init__" not in own(path), name
+        if name != "__main__":  # which takes the version from it
+            assert "__init__" not in own(path), name

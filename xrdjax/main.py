@@ -2,7 +2,7 @@
 
     xrdjax train --config=configs/resnet.py --workdir=runs/resnet10
 
-configs/resnet.py lists all settings, which flags such as --config.seed=1 change.
+configs/resnet.py lists all settings; flags such as --config.seed=1 change them.
 """
 
 import re

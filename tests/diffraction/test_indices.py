@@ -51,7 +51,7 @@ def test_a_family_has_as_many_members_as_its_multiplicity():
     for name in USUAL:
         crystal = to_crystal(gallery(name))
         lines = powder_lines(crystal)
-        for i in range(12):
+        for i in np.flatnonzero(lines.multiplicity)[:12].tolist():
             miller = tuple(np.asarray(lines.miller[i]).tolist())
             members = equivalent_reflections(crystal, miller)
             assert len(members) == lines.multiplicity[i]

@@ -17,8 +17,9 @@ def _rank(
 ) -> tuple[Int[Array | np.ndarray, " H"], Int[Array | np.ndarray, " H"]]:
     """Two numbers, to be compared one after the other: the smaller, the more usual."""
     h, k, l = miller[:, 0], miller[:, 1], miller[:, 2]
-    negative = (miller < 0).sum(axis=1)
-    first = (2 * negative + (l < 0)) * 2 * _LIMIT + _LIMIT - h
+    negative = (miller < 0).astype(miller.dtype)
+    signs = 2 * negative.sum(axis=1, dtype=miller.dtype) + negative[:, 2]
+    first = signs * 2 * _LIMIT + _LIMIT - h
     return first, (_LIMIT - k) * 2 * _LIMIT + _LIMIT - l
 
 
