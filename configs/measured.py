@@ -36,6 +36,7 @@ def get_config(arg: str = "long") -> ml_collections.ConfigDict:
     config = _RESNET["get_config"]("cpu").unlock()
     config.points = 4251  # steps of 0.02 degrees, as a diffractometer measures
     config.spacing = "two_theta"
+    config.anomalous = True
     model = config.model
     model.channels = "measured"
     model.points = 2126  # cells of the network's axis

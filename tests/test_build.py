@@ -114,7 +114,10 @@ def test_the_configuration_states_the_source_its_share_and_its_variation(known, 
 
 def test_the_configuration_states_the_measurement_and_the_limits(path):
     config = tiny_config(path, wavelength=0.7093, crystallite_size_nm=(10.0, 30.0))
+    assert not measurement_of(config).instruments.anomalous
+    config.anomalous = True
     measurement = measurement_of(config)
+    assert measurement.instruments.anomalous
     assert measurement.instruments.wavelengths == (0.7093,)
     assert measurement.specimens.size_nm == Spread(10.0, 30.0)
     assert measurement.grid == TwoThetaGrid(points=64)

@@ -108,6 +108,7 @@ def test_the_configuration_of_the_bundled_network_is_read():
     for name, value in NO_EFFECTS.items():
         assert read["effects"].pop(name) == list(value)
     assert not read.pop("effects") and read["model"].pop("points") == 0
+    assert read.pop("anomalous") is False
     for name in ("init", "freeze"):
         assert read.pop(name) == ""
     assert (read.pop("init_checkpoint"), read.pop("init_optimizer")) == (

@@ -236,13 +236,14 @@ def _instruments(config: ml_collections.ConfigDict) -> InstrumentRanges:
         for name, ratio in _EMISSION_LINES.items()
         if not is_always(_range(config.effects[name]), 0.0)
     }
-    names = [field.name for field in dataclasses.fields(InstrumentRanges)][2:]
+    names = [field.name for field in dataclasses.fields(InstrumentRanges)][3:]
     return InstrumentRanges(
         wavelengths=(
             config.wavelength,
             *(config.wavelength * r for r in lines.values()),
         ),
         weights=(1.0, *(_range(config.effects[name]) for name in lines)),
+        anomalous=config.anomalous,
         **_ranges(config.effects, names),
     )
 

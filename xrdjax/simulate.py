@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--reflections", help="powder lines to write, .csv")
     add("--figure", help="figure of the pattern to write, .png")
     add("--wavelength", type=float, default=CU_K_ALPHA, help="angstrom")
+    add("--anomalous", action="store_true", help="f' and f'' of the wavelength")
     add("--two_theta_min", type=float, default=5.0, help="degrees")
     add("--two_theta_max", type=float, default=90.0, help="degrees")
     add("--step", type=float, default=0.01, help="of the grid, degrees")
@@ -147,7 +148,7 @@ def _simulate(args: argparse.Namespace) -> str:
     """Simulates a crystal, writes what the flags ask for, and describes the crystal."""
     _check_outputs(args)
     grid = _grid(args)
-    instrument = make_instrument((args.wavelength,))
+    instrument = make_instrument((args.wavelength,), anomalous=args.anomalous)
     specimen = make_specimen(args.crystallite_size)
     structure = _read_crystal(args.crystal, args.block)
     lines = _find_lines(structure, args.displacements, instrument, grid)

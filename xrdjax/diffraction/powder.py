@@ -48,7 +48,8 @@ class Lines:
         multiplicity: [H] reflections in the family; 0 on padding.
         s: [H] 1/d, 1/angstrom.
         two_theta_deg: [H] diffraction angle by Bragg's law, degrees; 0 on padding.
-        magnitude: [H] |F| of the conventional cell, electrons.
+        magnitude: [H] |F| of the conventional cell, electrons; with anomalous
+            dispersion the root mean square of Friedel mates.
         strength: [H] m |F|^2, what the crystal alone contributes; 0 on padding.
         intensity: [H] m |F|^2 LP; 0 on padding.
         overflow: [] reasons (`Overflow`) why lines are missing; 0 when none is.
@@ -127,8 +128,9 @@ def _lines(
     reverse: bool,
 ) -> Lines:
     s_range = s_range_of(instrument, u_range)
+    crystals, anomalous = _chunk_of_one((crystal, instrument.anomalous))
     found, overflow = chunk_families(
-        _chunk_of_one(crystal), s_range[None], capacity, reverse
+        crystals, anomalous, s_range[None], capacity, reverse
     )
     families = jax.tree.map(lambda leaf: leaf[0], found)
     sine = families.s * instrument.wavelengths[0] / 2
@@ -163,7 +165,7 @@ def powder_lines(
 
     Args:
         crystal: one crystal.
-        instrument: its wavelengths count; the paper's by default.
+        instrument: its wavelengths, f' and f'' count; the paper's by default.
         grid: its range counts.
         max_reflections: room H; needed only where the lattice or the wavelength is
             traced (under jit, vmap or grad).
