@@ -16,11 +16,12 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from xrdjax.crystals.crystal import Crystal
-from xrdjax.crystals.lattices import inverse_spacing
+from xrdjax.crystals.lattices import inverse_spacing, spacing_remainder
 from xrdjax.diffraction.capacity import Capacity
 from xrdjax.diffraction.overflow import Overflow
 from xrdjax.diffraction.peaks import (
     Peaks,
+    Reflected,
     add_families,
     no_lines,
     pattern_of_combs,
@@ -39,6 +40,7 @@ from xrdjax.diffraction.structure_factors import (
     sum_over_atoms,
 )
 from xrdjax.diffraction.texture import equivalent_axes, march_dollase
+from xrdjax.instrument.direct import DirectPeaks
 from xrdjax.instrument.instrument import Instrument
 from xrdjax.instrument.specimen import Specimen
 from xrdjax.ops.chunks import fill_in_blocks
@@ -186,9 +188,11 @@ def simulate_chunk(
                     crystal.symmetry.order,
                     textured.rounds,
                 )
-            return add_families(
-                combs, strength, families.s, instrument, specimen, peaks, widths
-            )
+            s_rest = None
+            if isinstance(peaks, DirectPeaks):
+                s_rest = spacing_remainder(families.miller, families.s, crystal.lattice)
+            reflected = Reflected(strength, families.s, s_rest)
+            return add_families(combs, reflected, instrument, specimen, peaks, widths)
 
         return jax.vmap(add)(
             combs,

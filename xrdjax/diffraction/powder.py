@@ -18,6 +18,7 @@ from xrdjax.diffraction.kernel import chunk_families, simulate_chunk
 from xrdjax.diffraction.overflow import Overflow
 from xrdjax.diffraction.peaks import (
     Peaks,
+    Reflected,
     add_families,
     no_lines,
     pattern_of_combs,
@@ -274,9 +275,8 @@ def _pattern_of_lines(
     empty = no_lines(1, len(instrument.wavelengths), peaks)
     combs = jax.tree.map(lambda comb: comb[0], empty)
     widths = widths_of(instrument, specimen, peaks)
-    combs = add_families(
-        combs, lines.strength, lines.s, instrument, specimen, peaks, widths
-    )
+    reflected = Reflected(lines.strength, lines.s)
+    combs = add_families(combs, reflected, instrument, specimen, peaks, widths)
     return pattern_of_combs(combs, instrument, specimen, peaks, widths)[0]
 
 
