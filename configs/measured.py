@@ -37,6 +37,7 @@ def get_config(arg: str = "long") -> ml_collections.ConfigDict:
     config.points = 4251  # steps of 0.02 degrees, as in usual measurements
     config.spacing = "two_theta"
     config.min_crystals = 0  # measured patterns may be of any group
+    config.anomalous = True  # f' and f" of the wavelength
     model = config.model
     model.channels = "measured"
     model.points = 2126  # cells of the network's axis

@@ -99,6 +99,7 @@ def get_config(arg: str = "10") -> ml_collections.ConfigDict:
 
     # Patterns.
     config.wavelength = 1.5406  # Cu K-alpha1, angstrom
+    config.anomalous = False  # f' and f'' of the elements at that wavelength
     config.two_theta_min_deg = 5.0  # first point, degrees
     config.two_theta_max_deg = 90.0  # last point, degrees
     config.points = 8501

@@ -115,6 +115,18 @@ def test_the_configuration_states_the_source_its_share_and_its_variation(known, 
 
 def test_the_configuration_states_the_measurement_and_the_limits(path):
     config = tiny_config(path, wavelength=0.7093, crystallite_size_nm=(10.0, 30.0))
+    assert not measurement_of(config).instruments.anomalous
+    config.anomalous = True
+    measurement = measurement_of(config)
+    assert measurement.instruments.anomalous
+    config.effects.k_alpha2 = (0.5, 0.5)
+    measurement = measurement_of(config)
+    assert measurement.instruments.wavelengths[1] == pytest.approx(0.713590, abs=1e-5)
+    config.wavelength = 0.5
+    with pytest.raises(InputError, match="0.5 angstrom is K-alpha of none of Cr, Fe"):
+        measurement_of(config)
+    config.update({"wavelength": 0.7093, "anomalous": True})
+    config.effects.k_alpha2 = (0.0, 0.0)
     measurement = measurement_of(config)
     assert measurement.instruments.wavelengths == (0.7093,)
     assert measurement.specimens.size_nm == Spread(10.0, 30.0)

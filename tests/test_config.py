@@ -110,6 +110,7 @@ def test_the_configuration_of_the_bundled_network_is_read():
     assert not read.pop("effects") and read["model"].pop("points") == 0
     for name, value in (("lattice_weight", 0), ("min_distance", 0), ("placements", 1)):
         assert read.pop(name) == value
+    assert read.pop("anomalous") is False
     for name in ("init", "freeze"):
         assert read.pop(name) == ""
     assert read.pop("min_crystals") == 0

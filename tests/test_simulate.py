@@ -61,12 +61,14 @@ def pattern_in(path) -> np.ndarray:
     return np.loadtxt(path)
 
 
-def sum_of_lines(displacements: float) -> np.ndarray:
+def sum_of_lines(displacements: float, anomalous: bool = False) -> np.ndarray:
     """The pattern of `HOT` in float64, its B multiplied by a factor."""
     atoms = powder.atoms_of(
         HOT.lattice, HOT.positions, HOT.elements, b_iso=displacements * HOT.b_iso
     )
-    lines = powder.powder_lines(atoms, two_theta_range_deg=(20, 60))
+    lines = powder.powder_lines(
+        atoms, two_theta_range_deg=(20, 60), anomalous=anomalous
+    )
     return powder.powder_profile(lines, 50, GRID.two_theta_deg)
 
 
@@ -121,6 +123,13 @@ def test_displacements_count_where_they_are_asked_for(folder):
     main(["--crystal=hot.cif", "--out=hot.xy", "--displacements", *RANGE])
     np.testing.assert_allclose(pattern_in("hot.xy")[:, 1], sum_of_lines(1), atol=1e-3)
     assert np.abs(pattern_in("hot.xy") - pattern_in("cold.xy")).max() > 0.01
+
+
+def test_anomalous_dispersion_counts_where_it_is_asked_for(folder):
+    main(["--crystal=hot.cif", "--out=hot.xy", "--anomalous", *RANGE])
+    expected = sum_of_lines(0, anomalous=True)
+    np.testing.assert_allclose(pattern_in("hot.xy")[:, 1], expected, atol=1e-3)
+    assert np.abs(expected - sum_of_lines(0)).max() > 0.01
 
 
 def test_a_gallery_crystal_is_found_by_name_and_plotted(folder, capsys):

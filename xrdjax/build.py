@@ -17,6 +17,7 @@ from xrdjax.instrument.exposure import ExposureRanges
 from xrdjax.instrument.grid import TwoThetaGrid
 from xrdjax.instrument.instrument import InstrumentRanges
 from xrdjax.instrument.measurement import Measurement, make_measurement
+from xrdjax.instrument.radiation import ANODES, lines_beside
 from xrdjax.instrument.ranges import Range, Spread, is_always
 from xrdjax.instrument.specimen import SpecimenRanges
 from xrdjax.known.collection import known_crystals
@@ -35,13 +36,8 @@ from xrdjax.prior.tables import Statistics
 if TYPE_CHECKING:
     import optax
 
-# Wavelengths of K-alpha2, K-beta1 and tungsten's L-alpha1 over that of Cu K-alpha1;
-# Bearden, Rev. Mod. Phys. 39 (1967) 78.
-_EMISSION_LINES = {
-    "k_alpha2": 1.544390 / 1.540562,
-    "k_beta": 1.392218 / 1.540562,
-    "w_l_alpha": 1.476390 / 1.540562,
-}
+# Emission lines beside the first one.
+_EMISSION_LINES = ("k_alpha2", "k_beta", "w_l_alpha")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,19 +246,32 @@ def _ranges(effects: ml_collections.ConfigDict, names: Iterable[str]) -> dict[st
 
 
 def _instruments(config: ml_collections.ConfigDict) -> InstrumentRanges:
-    """Emission lines beside the first are those of copper, at the same ratios."""
-    lines = {
-        name: ratio
-        for name, ratio in _EMISSION_LINES.items()
+    """Emission lines beside the first are those of the anode that has the first.
+
+    Raises:
+        InputError: no anode has it.
+    """
+    names = [
+        name
+        for name in _EMISSION_LINES
         if not is_always(_range(config.effects[name]), 0.0)
-    }
-    names = [field.name for field in dataclasses.fields(InstrumentRanges)][2:]
+    ]
+    ratios = lines_beside(config.wavelength) or {}
+    if names and not ratios:
+        raise InputError(
+            f"effects.{names[0]} is {config.effects[names[0]]}, but {config.wavelength} "
+            f"angstrom is K-alpha of none of {', '.join(ANODES)}: set it to (0.0, 0.0), "
+            f"or wavelength to that of an anode, such as {ANODES['Cu'].k_alpha1}"
+        )
+    lines = {name: ratios[name] for name in names}
+    names = [field.name for field in dataclasses.fields(InstrumentRanges)][3:]
     return InstrumentRanges(
         wavelengths=(
             config.wavelength,
             *(config.wavelength * r for r in lines.values()),
         ),
         weights=(1.0, *(_range(config.effects[name]) for name in lines)),
+        anomalous=config.anomalous,
         **_ranges(config.effects, names),
     )
 

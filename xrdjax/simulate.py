@@ -36,6 +36,7 @@ def _parser() -> Parser:
     add("--members", action="store_true", help="in it, all reflections of each line")
     add("--figure", metavar="FILE", help="figure of the pattern to write, .png")
     add("--wavelength", type=float, metavar="X", default=1.5406, help="angstrom")
+    add("--anomalous", action="store_true", help="f' and f'' of the wavelength")
     add("--two_theta_min", type=float, metavar="X", default=5.0, help="degrees")
     add("--two_theta_max", type=float, metavar="X", default=90.0, help="degrees")
     add("--step", type=float, metavar="X", default=0.01, help="of the grid, degrees")

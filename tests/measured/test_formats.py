@@ -37,6 +37,7 @@ from typed_patterns import (
 )
 
 from xrdjax.errors import InputError
+from xrdjax.instrument.radiation import ANODES
 from xrdjax.measured.reader import read_pattern
 
 
@@ -104,7 +105,7 @@ def test_the_number_chooses_the_scan(tmp_path):
 
 
 def test_chi_over_q_becomes_two_theta(tmp_path):
-    q = 4 * np.pi / 1.540562 * np.sin(np.deg2rad(X / 2))
+    q = 4 * np.pi / ANODES["Cu"].k_alpha1 * np.sin(np.deg2rad(X / 2))
     path = as_file(tmp_path / "a.chi", chi("Q (Inverse Nanometres)", 10 * q))
     np.testing.assert_allclose(read_pattern(path).two_theta_deg, X, atol=1e-4)
 

@@ -62,10 +62,10 @@ def crystal_of(structure: Structure):
     )
 
 
-def lines_of(structure: Structure):
+def lines_of(structure: Structure, instrument=None):
     """The package's lines without their padding: Miller indices, |F|, PowderLines."""
     room = 2048 if structure.volume < 1000 else 32768
-    lines = powder_lines(crystal_of(structure), max_reflections=room)
+    lines = powder_lines(crystal_of(structure), instrument, max_reflections=room)
     assert not lines.overflow
     real = np.asarray(lines.multiplicity) > 0
     multiplicity = np.asarray(lines.multiplicity)[real]

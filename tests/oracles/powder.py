@@ -103,11 +103,22 @@ def reflections_in_range(
     return miller[inside], s[inside]
 
 
-def structure_factors(atoms: Atoms, miller: np.ndarray) -> np.ndarray:
-    """F(h) = sum_j o_j f_j(s) exp(-B_j s^2 / 4) exp(2 pi i h.x_j), complex [H]."""
+def structure_factors(
+    atoms: Atoms, miller: np.ndarray, anomalous: float | None = None
+) -> np.ndarray:
+    """F(h) = sum_j o_j f_j(s) exp(-B_j s^2 / 4) exp(2 pi i h.x_j), complex [H].
+
+    f is complex, f0 + f' + i f'' by gemmi, where a wavelength is given for it.
+    """
     s = np.linalg.norm(miller @ np.linalg.inv(atoms.lattice).T, axis=1)
     amplitudes = np.zeros(len(miller), complex)
     forms = {z: form_factor(int(z), s) for z in np.unique(atoms.elements)}
+    if anomalous is not None:
+        energy = gemmi.hc / anomalous
+        forms = {
+            z: form + complex(*gemmi.cromer_liberman(int(z), energy))
+            for z, form in forms.items()
+        }
     for position, z, occupancy, b in zip(
         atoms.positions, atoms.elements, atoms.occupancies, atoms.b_iso, strict=True
     ):
@@ -127,6 +138,8 @@ def powder_lines(
     atoms: Atoms,
     wavelength: float = CU_K_ALPHA,
     two_theta_range_deg: tuple[float, float] = TWO_THETA_RANGE_DEG,
+    *,
+    anomalous: bool = False,
 ) -> PowderLines:
     """Intensities of all reflections in range, joined where their spacings agree."""
     miller, s = reflections_in_range(atoms.lattice, wavelength, two_theta_range_deg)
@@ -134,7 +147,9 @@ def powder_lines(
     lorentz_polarization = (1 + np.cos(two_theta) ** 2) / (
         np.sin(two_theta / 2) ** 2 * np.cos(two_theta / 2)
     )
-    intensity = np.abs(structure_factors(atoms, miller)) ** 2 * lorentz_polarization
+    dispersion = wavelength if anomalous else None
+    amplitudes = structure_factors(atoms, miller, dispersion)
+    intensity = np.abs(amplitudes) ** 2 * lorentz_polarization
     return join_lines(np.degrees(two_theta), np.ones(len(s), int), intensity, 1e-7)
 
 

@@ -137,7 +137,7 @@ def simulate(args: argparse.Namespace) -> str:
     """Simulates a crystal, writes what the flags ask for, and describes the crystal."""
     _check_outputs(args)
     grid = _grid(args)
-    instrument = make_instrument((args.wavelength,))
+    instrument = make_instrument((args.wavelength,), anomalous=args.anomalous)
     specimen = make_specimen(args.crystallite_size)
     structure = _read_crystal(args.crystal, args.block)
     lines = _find_lines(structure, args.displacements, instrument, grid)

@@ -7,11 +7,14 @@ diffraction), and return what they are given.
 
 from typing import TypeVar, overload
 
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, ArrayLike, Float, Int
 
+from xrdjax.ops.compensated import total_of, two_product
 from xrdjax.ops.namespaces import namespace
-from xrdjax.ops.safe import safe_sqrt
+from xrdjax.ops.safe import safe_divide, safe_sqrt
 
 AnyArray = TypeVar("AnyArray", bound=Array | np.ndarray)
 
@@ -170,7 +173,47 @@ def inverse_spacing(
         miller: [H, 3] indices; (0, 0, 0) gives 0 with a gradient of 0.
         lattice: [3, 3] rows a, b, c, angstrom.
     """
+    x, y, z = _reciprocal_vectors(miller, reciprocal_lattice(lattice))
+    return safe_sqrt(x**2 + y**2 + z**2)
+
+
+def _reciprocal_vectors(
+    miller: Float[Array, "H 3"], basis: Float[Array | np.ndarray, "3 3"]
+) -> tuple[Float[Array, " H"], ...]:
+    """x, y and z of h a* + k b* + l c*, with a*, b*, c* the rows of a basis."""
     h, k, l = miller[:, 0], miller[:, 1], miller[:, 2]
     # component by component: short sums over the last axis do not vectorise
-    x, y, z = (h * a + k * b + l * c for a, b, c in reciprocal_lattice(lattice).T)
-    return safe_sqrt(x**2 + y**2 + z**2)
+    return tuple(h * a + k * b + l * c for a, b, c in basis.T)
+
+
+def spacing_remainder(
+    miller: Float[Array, "H 3"],
+    s: Float[Array, " H"],
+    lattice: Float[Array, "3 3"],
+) -> Float[Array, " H"]:
+    """What has to be added to 1/d in float32 to have it at twice the precision.
+
+    A vector g near h a* + k b* + l c* misses it by B (h - L g), where the rows of L are
+    a, b, c and those of B^T are a*, b*, c*; and 1/d = s + (|g|^2 - s^2 + 2 g . missed) / 2s.
+    No gradient flows through it, as it is that of a rounding error.
+
+    Args:
+        miller: [H, 3] indices.
+        s: [H] from `inverse_spacing`; the remainder of 0 is 0.
+        lattice: [3, 3] rows a, b, c, angstrom.
+    """
+    miller, s, lattice = lax.stop_gradient((miller, s, lattice))
+    basis = reciprocal_lattice(lattice)
+    g = _reciprocal_vectors(miller, basis)
+    residual = jnp.stack(
+        [
+            total_of([(index, jnp.zeros_like(index)), *map(two_product, -row, g)])
+            for index, row in zip(miller.T, lattice, strict=True)
+        ],
+        axis=-1,
+    )
+    missed = _reciprocal_vectors(residual, basis)
+    change = sum(2 * x * rest for x, rest in zip(g, missed, strict=True))
+    squares = [two_product(x, x) for x in (*g, s)]
+    squares[-1] = (-squares[-1][0], -squares[-1][1])
+    return safe_divide(total_of(squares) + change, 2 * s)

@@ -6,18 +6,22 @@ the largest possible one. Reverse-mode differentiation needs loops of a fixed le
 instead; they run through all of the buffers, whose padding is inert.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jax import lax
 from jaxtyping import Array, Float, Int
 
 from xrdjax.crystals.crystal import Crystal
-from xrdjax.crystals.lattices import inverse_spacing
+from xrdjax.crystals.lattices import inverse_spacing, spacing_remainder
 from xrdjax.diffraction.capacity import Capacity
 from xrdjax.diffraction.overflow import Overflow
 from xrdjax.diffraction.peaks import (
     Peaks,
+    Reflected,
     add_families,
     no_lines,
     pattern_of_combs,
@@ -36,6 +40,7 @@ from xrdjax.diffraction.structure_factors import (
     sum_over_atoms,
 )
 from xrdjax.diffraction.texture import equivalent_axes, march_dollase
+from xrdjax.instrument.direct import DirectPeaks
 from xrdjax.instrument.instrument import Instrument
 from xrdjax.instrument.specimen import Specimen
 from xrdjax.ops.chunks import fill_in_blocks
@@ -54,7 +59,8 @@ class Families:
         miller: [H, 3] representative indices, exact floats.
         multiplicity: [H] reflections of the family; 0 on padding.
         s: [H] 1/d, 1/angstrom.
-        squared: [H] |F|^2 of the primitive cell, square electrons.
+        squared: [H] |F|^2 of the primitive cell, square electrons; the mean of
+            Friedel mates.
     """
 
     miller: Float[Array, "*C H 3"]
@@ -75,12 +81,12 @@ def _families_in_block(
     miller = unpack_miller(keys)
     # without the barrier the CPU backend forms these again for every use of them
     s = lax.optimization_barrier(inverse_spacing(miller, lattice))
-    real, imaginary = sum_over_atoms(miller, (s / 2) ** 2, atoms, atom_blocks)
+    sums = sum_over_atoms(miller, (s / 2) ** 2, atoms, atom_blocks)
     return Families(
         miller=miller,
         multiplicity=lax.dynamic_slice_in_dim(found.multiplicity, start, _REFLECTIONS),
         s=s,
-        squared=real**2 + imaginary**2,
+        squared=functools.reduce(jnp.add, [part**2 for part in sums]),
     )
 
 
@@ -97,6 +103,7 @@ class _Chunk:
 
 def _prepare(
     crystals: Crystal,
+    anomalous: Float[Array | np.ndarray, "C Z 2"] | None,
     s_range: Float[Array, "C 2"],
     capacity: Capacity,
     reverse: bool,
@@ -111,8 +118,10 @@ def _prepare(
         present = jnp.sum(crystals.occupancies > 0, axis=1)
         atom_blocks = -(-jnp.max(present) // ATOM_BLOCK)
     atoms = jax.vmap(
-        lambda one: scatterers_of(one, capacity.max_elements, atom_blocks)
-    )(crystals)
+        lambda crystal, table: scatterers_of(
+            crystal, capacity.max_elements, atom_blocks, table
+        )
+    )(crystals, anomalous)
     crowded = jnp.where(atoms.crowded, Overflow.ELEMENTS, 0)
     overflow = found.overflow | crowded
     return _Chunk(found, atoms, reflection_blocks, atom_blocks, overflow)
@@ -157,7 +166,7 @@ def simulate_chunk(
         not complete; 0 for those that are.
     """
     s_range = jax.vmap(lambda one: s_range_of(one, peaks.u_range))(instruments)
-    chunk = _prepare(crystals, s_range, capacity, reverse)
+    chunk = _prepare(crystals, instruments.anomalous, s_range, capacity, reverse)
     textured = _texture(crystals, specimens, reverse) if peaks.effects.texture else None
     widths = jax.vmap(
         lambda instrument, specimen: widths_of(instrument, specimen, peaks)
@@ -179,9 +188,11 @@ def simulate_chunk(
                     crystal.symmetry.order,
                     textured.rounds,
                 )
-            return add_families(
-                combs, strength, families.s, instrument, specimen, peaks, widths
-            )
+            s_rest = None
+            if isinstance(peaks, DirectPeaks):
+                s_rest = spacing_remainder(families.miller, families.s, crystal.lattice)
+            reflected = Reflected(strength, families.s, s_rest)
+            return add_families(combs, reflected, instrument, specimen, peaks, widths)
 
         return jax.vmap(add)(
             combs,
@@ -207,6 +218,7 @@ def simulate_chunk(
 
 def chunk_families(
     crystals: Crystal,
+    anomalous: Float[Array | np.ndarray, "C Z 2"] | None,
     s_range: Float[Array, "C 2"],
     capacity: Capacity,
     reverse: bool = False,
@@ -215,6 +227,7 @@ def chunk_families(
 
     Args:
         crystals: with a leading axis C.
+        anomalous: [C, Z, 2] f' and f'' as in `Instrument`, or None.
         s_range: [C, 2] smallest and largest 1/d, 1/angstrom.
         capacity: static sizes of the buffers.
         reverse: loops of a fixed length, for reverse-mode differentiation.
@@ -222,7 +235,7 @@ def chunk_families(
     Returns:
         Families, padded, and the reasons [C] (`Overflow`) why some are missing.
     """
-    chunk = _prepare(crystals, s_range, capacity, reverse)
+    chunk = _prepare(crystals, anomalous, s_range, capacity, reverse)
     count, room = chunk.found.keys.shape
 
     def block(places):

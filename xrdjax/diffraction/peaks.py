@@ -5,11 +5,13 @@ the paper, `PeakGrid` forms them; else `PseudoVoigtGrid`, or `DirectPeaks` for a
 crystal. Which one is static.
 """
 
+import dataclasses
 import functools
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from flax import struct
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
@@ -36,6 +38,7 @@ from xrdjax.instrument.pseudo_voigt import (
 )
 from xrdjax.instrument.shifts import largest_shift, shift_of_u
 from xrdjax.instrument.specimen import Specimen
+from xrdjax.ops.compensated import two_product, two_sum
 
 # Lines on a grid: one comb for each emission line, or one for each part of the profile.
 Combs = Any
@@ -79,18 +82,48 @@ def no_lines(count: int, emission_lines: int, peaks: Peaks) -> Combs:
     return jnp.zeros((count, 2, peaks.size))
 
 
+@struct.dataclass
+class Reflected:
+    """What a crystal reflects, one a family; padding has a strength of 0.
+
+    Attributes:
+        strength: [H] m |F|^2, texture included.
+        s: [H] 1/d, 1/angstrom; anything on padding.
+        s_rest: [H] what float32 leaves out of s; None where that does not matter.
+    """
+
+    strength: Float[Array, " H"]
+    s: Float[Array, " H"]
+    s_rest: Float[Array, " H"] | None = None
+
+
+@struct.dataclass
+class _Places:
+    """Where lines, or their parts, appear, and how high they are.
+
+    Attributes:
+        u: [K] 2 sin(theta).
+        rest: [K] what float32 leaves out of u; None where `s_rest` is.
+        height: [K] LP cos(theta) m |F|^2; 0 out of range, and on padding.
+    """
+
+    u: Float[Array, " K"]
+    rest: Float[Array, " K"] | None
+    height: Float[Array, " K"]
+
+
 def _place(
-    s: Float[Array, " H"],
-    strength: Float[Array, " H"],
+    reflected: Reflected,
     wavelength: Float[Array, ""],
     instrument: Instrument,
     peaks: Peaks,
-) -> tuple[Float[Array, " K"], Float[Array, " K"]]:
-    """u = 2 sin(theta) where lines, or their parts, appear, and LP cos(theta) m |F|^2.
-
-    What lies out of range, and padding, has no height.
-    """
-    u = s * wavelength
+) -> _Places:
+    """The places of the lines of one emission line."""
+    strength, rest = reflected.strength, None
+    u = reflected.s * wavelength
+    if reflected.s_rest is not None:
+        error = two_product(reflected.s, wavelength)[1]
+        rest = error + reflected.s_rest * wavelength
     # padding has any s; and no line has a sine above 1
     sine = jnp.where(strength > 0, u, 1.0) / 2
     polarization = jnp.asarray(instrument.polarization)
@@ -98,19 +131,34 @@ def _place(
     if peaks.effects.shifts:
         height = jnp.where(sine < 1, height, 0.0)
         sine = jnp.minimum(sine, 1 - 1e-6)
-        u = 2 * sine + shift_of_u(instrument, sine, jnp.sqrt(1 - sine**2))
+        shift = shift_of_u(instrument, sine, jnp.sqrt(1 - sine**2))
+        u, rest = _moved(2 * sine, rest, shift)
     if peaks.effects.axial:
-        parts, shares = axial_divergence(u, jnp.asarray(instrument.axial))
-        u, height = parts.ravel(), (shares * height[None]).ravel()
+        shift, shares = axial_divergence(u, jnp.asarray(instrument.axial))
+        whole = jnp.broadcast_to(u, shift.shape)
+        rest = None if rest is None else jnp.broadcast_to(rest, shift.shape)
+        u, rest = _moved(whole, rest, shift)
+        u, height = u.ravel(), (shares * height[None]).ravel()
+        rest = None if rest is None else rest.ravel()
     shown = (u >= peaks.u_range[0]) & (u <= peaks.u_range[1])
     # without the barrier the CPU backend forms it again for every use of it
-    return lax.optimization_barrier(u), jnp.where(shown, height, 0.0)
+    u = lax.optimization_barrier(u)
+    return _Places(u, rest, jnp.where(shown, height, 0.0))
+
+
+def _moved(
+    u: Float[Array, "..."], rest: Float[Array, "..."] | None, shift: Float[Array, "..."]
+) -> tuple[Float[Array, "..."], Float[Array, "..."] | None]:
+    """A place with a shift added, in twice the precision if it has a remainder."""
+    if rest is None:
+        return u + shift, None
+    u, error = two_sum(u, shift)
+    return u, rest + error
 
 
 def add_families(
     combs: Combs,
-    strength: Float[Array, " H"],
-    s: Float[Array, " H"],
+    reflected: Reflected,
     instrument: Instrument,
     specimen: Specimen,
     peaks: Peaks,
@@ -123,29 +171,31 @@ def add_families(
 
     Args:
         combs: the lines so far.
-        strength: [H] m |F|^2, texture included; 0 on padding.
-        s: [H] 1/d, 1/angstrom; anything on padding.
+        reflected: the families.
         instrument: emission lines, shifts and polarization.
         specimen: its displacement factor counts.
         peaks: the grid.
         widths: from `widths_of`.
     """
-    damped = strength * jnp.exp(-specimen.b_iso * s**2 / 2)
+    damping = jnp.exp(-specimen.b_iso * reflected.s**2 / 2)
+    reflected = dataclasses.replace(reflected, strength=reflected.strength * damping)
     places = [
-        (*_place(s, damped, wavelength, instrument, peaks), weight)
+        (_place(reflected, wavelength, instrument, peaks), weight)
         for wavelength, weight in zip(
             instrument.wavelengths, instrument.weights, strict=True
         )
     ]
     if isinstance(peaks, PeakGrid):
         return tuple(
-            add_lines(comb, u, weight * height, peaks)
-            for comb, (u, height, weight) in zip(combs, places, strict=True)
+            add_lines(comb, place.u, weight * place.height, peaks)
+            for comb, (place, weight) in zip(combs, places, strict=True)
         )
-    u = jnp.concatenate([u for u, _, _ in places])
-    areas = jnp.concatenate([weight * height for _, height, weight in places])
+    u = jnp.concatenate([place.u for place, _ in places])
+    areas = jnp.concatenate([weight * place.height for place, weight in places])
     if isinstance(peaks, DirectPeaks):
-        return add_directly(combs, u, areas, instrument, specimen, peaks)
+        rests = [place.rest for place, _ in places if place.rest is not None]
+        rest = jnp.concatenate(rests) if rests else jnp.zeros_like(u)
+        return add_directly(combs, (u, rest), areas, instrument, specimen, peaks)
     assert widths is not None
     return add_pseudo_voigts(combs, u, areas, widths, peaks)
 

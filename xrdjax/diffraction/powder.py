@@ -19,6 +19,7 @@ from xrdjax.diffraction.kernel import chunk_families, simulate_chunk
 from xrdjax.diffraction.overflow import Overflow
 from xrdjax.diffraction.peaks import (
     Peaks,
+    Reflected,
     add_families,
     no_lines,
     pattern_of_combs,
@@ -50,7 +51,8 @@ class Lines:
         multiplicity: [H] reflections in the family; 0 on padding.
         s: [H] 1/d, 1/angstrom.
         two_theta_deg: [H] diffraction angle by Bragg's law, degrees; 0 on padding.
-        magnitude: [H] |F| of the conventional cell, electrons.
+        magnitude: [H] |F| of the conventional cell, electrons; with anomalous
+            dispersion the root mean square of Friedel mates.
         strength: [H] m |F|^2, what the crystal alone contributes; 0 on padding.
         intensity: [H] m |F|^2 LP; 0 on padding.
         overflow: [] reasons (`Overflow`) why lines are missing; 0 when none is.
@@ -129,8 +131,9 @@ def _lines(
     reverse: bool,
 ) -> Lines:
     s_range = s_range_of(instrument, u_range)
+    crystals, anomalous = _chunk_of_one((crystal, instrument.anomalous))
     found, overflow = chunk_families(
-        _chunk_of_one(crystal), s_range[None], capacity, reverse
+        crystals, anomalous, s_range[None], capacity, reverse
     )
     families = jax.tree.map(lambda leaf: leaf[0], found)
     sine = families.s * instrument.wavelengths[0] / 2
@@ -167,7 +170,7 @@ def powder_lines(
 
     Args:
         crystal: one crystal.
-        instrument: its wavelengths count; the paper's by default.
+        instrument: its wavelengths, f' and f'' count; the paper's by default.
         grid: its range counts.
         max_reflections: room H; needed only where the lattice or the wavelength is
             traced (under jit, vmap or grad).
@@ -276,9 +279,8 @@ def _pattern_of_lines(
     empty = no_lines(1, len(instrument.wavelengths), peaks)
     combs = jax.tree.map(lambda comb: comb[0], empty)
     widths = widths_of(instrument, specimen, peaks)
-    combs = add_families(
-        combs, lines.strength, lines.s, instrument, specimen, peaks, widths
-    )
+    reflected = Reflected(lines.strength, lines.s)
+    combs = add_families(combs, reflected, instrument, specimen, peaks, widths)
     return pattern_of_combs(combs, instrument, specimen, peaks, widths)[0]
 
 

@@ -1,6 +1,7 @@
 """Structure factors: form factors of the elements and phases of the atoms."""
 
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jax import lax
 from jaxtyping import Array, Bool, Complex, Float, Int
@@ -66,7 +67,8 @@ class Scatterers:
     """Atoms of a crystal as the sums over blocks of them take them.
 
     Attributes:
-        coefficients: [E, 9] rows of IT92 of its distinct elements.
+        coefficients: [E, 9] rows of IT92 of its distinct elements, with f' in c.
+        absorption: [E] f'' of these elements, electrons; None without dispersion.
         rows: [Z + 1] row of each element in them.
         elements: [N] atomic numbers; N is a whole number of blocks.
         positions: [N, 3] fractional coordinates.
@@ -76,6 +78,7 @@ class Scatterers:
     """
 
     coefficients: Float[Array, "E 9"]
+    absorption: Float[Array, " E"] | None
     rows: Int[Array, " Z"]
     elements: Int[Array, " N"]
     positions: Float[Array, "N 3"]
@@ -85,7 +88,10 @@ class Scatterers:
 
 
 def scatterers_of(
-    crystal: Crystal, max_elements: int, blocks: Int[Array, ""] | int
+    crystal: Crystal,
+    max_elements: int,
+    blocks: Int[Array, ""] | int,
+    anomalous: Float[Array | np.ndarray, "Z 2"] | None = None,
 ) -> Scatterers:
     """The atoms in the first blocks of a crystal, and the form factors they need.
 
@@ -93,6 +99,7 @@ def scatterers_of(
         crystal: atoms first, padding after.
         max_elements: room E for distinct elements.
         blocks: [] number of blocks that hold atoms.
+        anomalous: [Z, 2] f' and f'' of each element; None for f0 alone.
     """
     padding = (0, -crystal.elements.shape[0] % ATOM_BLOCK)
     elements = jnp.pad(crystal.elements, padding)
@@ -108,8 +115,14 @@ def scatterers_of(
     slot = jnp.where(present, rows, max_elements)
     distinct = jnp.zeros(max_elements, jnp.int32)
     distinct = distinct.at[slot].set(jnp.arange(count, dtype=jnp.int32), mode="drop")
+    coefficients, absorption = jnp.asarray(IT92, jnp.float32)[distinct], None
+    if anomalous is not None:
+        dispersion = jnp.asarray(anomalous)[distinct]
+        coefficients = coefficients.at[:, 8].add(dispersion[:, 0])
+        absorption = dispersion[:, 1]
     return Scatterers(
-        coefficients=jnp.asarray(IT92, jnp.float32)[distinct],
+        coefficients=coefficients,
+        absorption=absorption,
         rows=jnp.maximum(rows, 0),
         elements=elements,
         positions=jnp.pad(crystal.positions, (padding, (0, 0))),
@@ -124,17 +137,23 @@ def sum_over_atoms(
     stol2: Float[Array, " H"],
     atoms: Scatterers,
     blocks: Int[Array, ""] | int,
-) -> tuple[Float[Array, " H"], Float[Array, " H"]]:
-    """Real and imaginary part of F(h) of the primitive cell, electrons.
+) -> tuple[Float[Array, " H"], ...]:
+    """Real and imaginary part of A(h), then of B(h), of F = A + i B of the primitive cell.
 
-    F(h) = sum_j o_j f_j exp(-B_j stol^2) exp(2 pi i h . x_j); International Tables for
-    Crystallography B, ch. 1.2, and C, ch. 6.1.1 for the Debye-Waller factor.
+    A(h) = sum_j o_j (f0_j + f'_j) exp(-B_j stol^2) exp(2 pi i h . x_j), and B(h) the same
+    with f''_j; International Tables for Crystallography B, ch. 1.2, and C, ch. 6.1.1 for
+    the Debye-Waller factor, ch. 4.2.6 for dispersion. Without dispersion, F is A, and
+    there is no B. A and B of -h are the complex conjugates of those of h, so that the
+    mean |F|^2 of Friedel mates, which a powder shows as one line, is |A|^2 + |B|^2.
 
     Args:
         miller: [H, 3] indices in the crystal's setting.
         stol2: [H] (sin(theta) / lambda)^2 = 1 / (2 d)^2, 1/square angstrom.
         atoms: from `scatterers_of`.
         blocks: [] number of blocks of atoms that are summed.
+
+    Returns:
+        Two or four sums [H], electrons.
     """
     powers = lax.optimization_barrier(form_factors(atoms.coefficients, stol2))
 
@@ -142,20 +161,32 @@ def sum_over_atoms(
         def block(array):
             return lax.dynamic_slice_in_dim(array, j * ATOM_BLOCK, ATOM_BLOCK)
 
-        power = powers[atoms.rows[block(atoms.elements)]]
+        row = atoms.rows[block(atoms.elements)]
+        amplitudes = [powers[row]]
+        if atoms.absorption is not None:
+            absorption = atoms.absorption[row][:, None]
+            amplitudes.append(jnp.broadcast_to(absorption, amplitudes[0].shape))
         if atoms.b_iso is not None:
-            power = power * jnp.exp(-block(atoms.b_iso)[:, None] * stol2[None])
-        real, imaginary = sum_phases(
-            miller, block(atoms.positions), block(atoms.occupancies), power
-        )
-        return total[0] + real, total[1] + imaginary
+            damping = jnp.exp(-block(atoms.b_iso)[:, None] * stol2[None])
+            amplitudes = [amplitude * damping for amplitude in amplitudes]
+        terms = [
+            term
+            for amplitude in amplitudes
+            for term in sum_phases(
+                miller, block(atoms.positions), block(atoms.occupancies), amplitude
+            )
+        ]
+        return tuple(map(jnp.add, total, terms))
 
     zero = jnp.zeros(miller.shape[0])
-    return lax.fori_loop(0, blocks, add_atoms, (zero, zero))
+    sums = 2 if atoms.absorption is None else 4
+    return lax.fori_loop(0, blocks, add_atoms, (zero,) * sums)
 
 
 def structure_factors(
-    crystal: Crystal, miller: Float[Array, "H 3"]
+    crystal: Crystal,
+    miller: Float[Array, "H 3"],
+    anomalous: Float[Array | np.ndarray, "Z 2"] | None = None,
 ) -> Complex[Array, " H"]:
     """Structure factors F(h) of the conventional cell, by `sum_over_atoms`.
 
@@ -165,6 +196,7 @@ def structure_factors(
     Args:
         crystal: atoms of one primitive cell.
         miller: [H, 3] indices in the crystal's setting.
+        anomalous: [Z, 2] f' and f'' from `anomalous_scattering`; None for f0 alone.
 
     Returns:
         [H] complex structure factors, electrons.
@@ -173,7 +205,9 @@ def structure_factors(
     stol2 = (inverse_spacing(miller, jnp.asarray(crystal.lattice)) / 2) ** 2
     blocks = -(-crystal.elements.shape[0] // ATOM_BLOCK)
     elements = min(crystal.elements.shape[0], IT92.shape[0] - 1)
-    atoms = scatterers_of(crystal, elements, blocks)
-    real, imaginary = sum_over_atoms(miller, stol2, atoms, blocks)
+    atoms = scatterers_of(crystal, elements, blocks, anomalous)
+    real, imaginary, *absorbed = sum_over_atoms(miller, stol2, atoms, blocks)
+    if absorbed:
+        real, imaginary = real - absorbed[1], imaginary + absorbed[0]
     points = jnp.asarray(crystal.symmetry.centring_order, jnp.float32)
     return lax.complex(real * points, imaginary * points)

@@ -13,7 +13,7 @@ _T = (1 + _X) / 2
 def axial_divergence(
     u: Float[Array, " H"], axial: Float[Array, ""]
 ) -> tuple[Float[Array, "K H"], Float[Array, "K H"]]:
-    """Where the parts of each line appear, and their shares of its intensity.
+    """How far the parts of each line are moved, and their shares of its intensity.
 
     A ray that crosses specimen and slit at heights that differ by h appears at 2 phi with
 
@@ -31,14 +31,17 @@ def axial_divergence(
         axial: [] H / L = S / L.
 
     Returns:
-        u and share of each of the K parts.
+        Change of u, and share, of each of the K parts.
     """
     t = jnp.asarray(_T, jnp.float32)[:, None]
     squared = (2 * axial * t) ** 2  # (h / L)^2
     stretch = jnp.sqrt(1 + squared)
-    # cos 2theta = 1 - u^2 / 2
-    moved = u[None] ** 2 - (2 - u[None] ** 2) * squared / (1 + stretch)
-    moved = jnp.clip(moved, 1e-6, 4.0 - 1e-6)
+    # cos 2theta = 1 - u^2 / 2, and cos 2phi likewise
+    place = u[None] ** 2
+    change = (place - 2) * squared / (1 + stretch)
+    change = jnp.clip(change, 1e-6 - place, 4.0 - 1e-6 - place)
+    moved = place + change
     sine = jnp.sqrt(moved * (1 - moved / 4))  # of 2 phi
     weights = jnp.asarray(_W * (1 - _T), jnp.float32)[:, None] / (stretch**2 * sine)
-    return jnp.sqrt(moved), weights / jnp.sum(weights, axis=0, keepdims=True)
+    shares = weights / jnp.sum(weights, axis=0, keepdims=True)
+    return change / (jnp.sqrt(moved) + u[None]), shares

@@ -5,6 +5,7 @@ All of it is traced. One compiled program serves any wavelength, width and align
 
 import dataclasses
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Float, Key
 
+from xrdjax.crystals.dispersion import anomalous_scattering
 from xrdjax.errors import InputError
 from xrdjax.instrument.ranges import Range, Scalar, check_range, is_always, sample_range
 
@@ -39,6 +41,9 @@ class Instrument:
         polarization: [] cos^2 2 theta of the monochromator's reflection; 1 without one.
         axial: [] half the length of specimen and slit, each divided by the radius of
             the goniometer: S/L = H/L of Finger, Cox and Jephcoat (1994).
+        anomalous: [Z, 2] f' and f'' of each element from `anomalous_scattering`,
+            electrons. The values at the first wavelength serve for all lines: one |F|
+            a reflection. None leaves them out, statically.
     """
 
     wavelengths: Float[Array | np.ndarray, "*B L"]
@@ -51,6 +56,7 @@ class Instrument:
     transparency: Scalar
     polarization: Scalar
     axial: Scalar
+    anomalous: Float[Array | np.ndarray, "*B Z 2"] | None = None
 
 
 # Quantities with one range each: the domain, and the value without the effect.
@@ -78,6 +84,7 @@ class InstrumentRanges:
         caglioti_u, caglioti_v, caglioti_w: U, V and W, square degrees.
         gaussian_deg, lorentzian_deg, zero_deg, displacement, transparency,
             polarization, axial: ranges of what `Instrument` has.
+        anomalous: whether atoms have f' and f''.
 
     Raises:
         InputError: there is no such instrument.
@@ -85,6 +92,7 @@ class InstrumentRanges:
 
     wavelengths: tuple[float, ...] = (CU_K_ALPHA,)
     weights: tuple[float | Range, ...] = (1.0,)
+    anomalous: bool = False
     gaussian_deg: Range = (0.0, 0.0)
     caglioti_u: Range = (0.0, 0.0)
     caglioti_v: Range = (0.0, 0.0)
@@ -141,6 +149,7 @@ def make_instrument(
     weights: tuple[float, ...] | None = None,
     *,
     caglioti: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    anomalous: bool = False,
     **quantities: float,
 ) -> Instrument:
     """One instrument, checked, with NumPy leaves; by default that of the paper.
@@ -151,6 +160,7 @@ def make_instrument(
         wavelengths: L emission lines, angstrom, the strongest first.
         weights: relative intensities of the lines; by default all alike.
         caglioti: U, V and W, square degrees.
+        anomalous: whether atoms have the f' and f'' of the first wavelength.
         quantities: gaussian_deg, lorentzian_deg, zero_deg, displacement, transparency,
             polarization, axial, as in `Instrument`; each absent by default.
 
@@ -165,10 +175,13 @@ def make_instrument(
                 f"{', '.join(names)}"
             )
     uvw = dict(zip(("caglioti_u", "caglioti_v", "caglioti_w"), caglioti, strict=True))
+    fixed: dict[str, Any] = {
+        name: (value, value) for name, value in (quantities | uvw).items()
+    }
     ranges = InstrumentRanges(
         wavelengths=tuple(wavelengths),
         weights=tuple(weights or [1.0] * len(wavelengths)),
-        **{name: (value, value) for name, value in (quantities | uvw).items()},
+        **fixed,
     )
     values = {name: quantities.get(name, _QUANTITIES[name][2]) for name in names}
     shares = np.array(weights or [1.0] * len(wavelengths), float)
@@ -176,6 +189,7 @@ def make_instrument(
         wavelengths=np.array(ranges.wavelengths, np.float32),
         weights=(shares / shares.sum()).astype(np.float32),
         caglioti=np.array(caglioti, np.float32),
+        anomalous=anomalous_scattering(ranges.wavelengths[0]) if anomalous else None,
         **{name: np.array(value, np.float32) for name, value in values.items()},
     )
 
@@ -201,9 +215,14 @@ def sample_instruments(
         axis=-1,
     )
     lines = (count, len(ranges.wavelengths))
+    anomalous = None
+    if ranges.anomalous:
+        table = jnp.asarray(anomalous_scattering(ranges.wavelengths[0]))
+        anomalous = jnp.broadcast_to(table, (count, *table.shape))
     return Instrument(
         wavelengths=jnp.broadcast_to(jnp.float32(ranges.wavelengths), lines),
         weights=weights / jnp.sum(weights, axis=-1, keepdims=True),
         caglioti=jnp.stack(caglioti, axis=-1),
+        anomalous=anomalous,
         **values,
     )

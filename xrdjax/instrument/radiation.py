@@ -25,18 +25,23 @@ class Anode:
         return (2 * self.k_alpha1 + self.k_alpha2) / 3
 
 
-# Bearden, Rev. Mod. Phys. 39 (1967) 78, in his unit A* (15 millionths longer than the
-# angstrom, which no powder pattern here resolves).
+# Chromium to copper: Hoelzer et al., Phys. Rev. A 56 (1997) 4554; K-beta is the mean of
+# beta1 and beta3. The others: Deslattes et al., Rev. Mod. Phys. 75 (2003) 35, whose
+# measured values are those of International Tables C (2004), table 4.2.2.4. Bearden's of
+# 1967, which many programs still have, are 10 to 25 millionths smaller: his unit A* is
+# not quite an angstrom.
 ANODES = {
-    "Cr": Anode(2.289700, 2.293606, 2.084870),
-    "Fe": Anode(1.936042, 1.939980, 1.756610),
-    "Co": Anode(1.788965, 1.792850, 1.620790),
-    "Cu": Anode(1.540562, 1.544390, 1.392218),
-    "Mo": Anode(0.709300, 0.713590, 0.632288),
-    "Ag": Anode(0.5594075, 0.563798, 0.497069),
+    "Cr": Anode(2.2897260, 2.2936510, 2.0848810),
+    "Fe": Anode(1.9360410, 1.9399730, 1.7566040),
+    "Co": Anode(1.7889960, 1.7928350, 1.6208260),
+    "Cu": Anode(1.5405929, 1.5444274, 1.3922340),
+    "Mo": Anode(0.70931715, 0.713607, 0.632303),
+    "Ag": Anode(0.55942178, 0.5638131, 0.4970817),
 }
-# The line of tungsten from the filament that contaminates old tubes, same source.
-W_L_ALPHA1 = 1.476390
+# The line of tungsten from the filament that contaminates old tubes; Deslattes et al.
+W_L_ALPHA1 = 1.4763112
+# A wavelength that differs from K-alpha1 by a smaller share means this anode.
+_SAME_ANODE = 4e-3
 # Longer or shorter X-rays give no powder pattern in air.
 SHORTEST, LONGEST = 0.05, 5.0
 
@@ -72,6 +77,25 @@ def parse_wavelength(text: str) -> float:
         f"the wavelength is {text!r}: expected angstrom between {SHORTEST:g} and "
         f"{LONGEST:g}, such as 1.5406, or an anode, such as Cu"
     )
+
+
+def lines_beside(wavelength: float) -> dict[str, float] | None:
+    """What else a tube emits, each wavelength over that of K-alpha1.
+
+    Args:
+        wavelength: K-alpha1 or K-alpha of the anode, angstrom.
+
+    Returns:
+        Ratios of k_alpha2, k_beta and w_l_alpha; None if no anode has that wavelength.
+    """
+    for anode in ANODES.values():
+        if abs(wavelength / anode.k_alpha1 - 1) < _SAME_ANODE:
+            return {
+                "k_alpha2": anode.k_alpha2 / anode.k_alpha1,
+                "k_beta": anode.k_beta1 / anode.k_alpha1,
+                "w_l_alpha": W_L_ALPHA1 / anode.k_alpha1,
+            }
+    return None
 
 
 def _of_line(text: str, name: str) -> float:
