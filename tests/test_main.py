@@ -16,6 +16,13 @@ from xrdjax.evaluation.evaluator import Request
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 
 CONFIG = f"--config={ROOT / 'configs/resnet.py'}"
+FILES = {
+    "cut.py": b"def get_config(\n",
+    "mistake.py": b'def get_config(arg=""):\n    return widht\n',
+    "exit.py": b"import sys\nsys.exit(3)\n",
+    "nothing.py": b'def get_config(arg=""):\n    return None\n',
+    "binary.py": b"\x00\xff\x80",
+}
 MISTAKES = {
     "a field that is misspelt": (
         [CONFIG, "--config.modle.width=4", "--workdir=run"],
@@ -41,6 +48,26 @@ MISTAKES = {
         ["--config=none.py", "--workdir=run"],
         "cannot read the configuration (No such file or directory: 'none.py')",
     ),
+    "a configuration that is cut": (
+        ["--config=cut.py", "--workdir=run"],
+        "line 1 of 'cut.py' fails (SyntaxError: '(' was never closed",
+    ),
+    "a configuration with a mistake": (
+        ["--config=mistake.py", "--workdir=run"],
+        "line 2 of 'mistake.py' fails (NameError: name 'widht' is not defined)",
+    ),
+    "a configuration that ends the program": (
+        ["--config=exit.py", "--workdir=run"],
+        "line 2 of 'exit.py' fails (SystemExit: 3)",
+    ),
+    "a configuration that gives nothing": (
+        ["--config=nothing.py", "--workdir=run"],
+        "the configuration 'nothing.py' gives NoneType without fields",
+    ),
+    "no Python": (
+        ["--config=binary.py", "--workdir=run"],
+        "the configuration 'binary.py' cannot be read (SyntaxError",
+    ),
     "no configuration": (["--workdir=run"], "the flag --config is missing"),
     "no work directory": ([CONFIG], "the flag --workdir is missing"),
     "an unknown flag": (
@@ -62,6 +89,8 @@ MISTAKES = {
 def folder(tmp_path, monkeypatch):
     """A working directory, with flags as if none had been given before."""
     (tmp_path / "file").write_text("")
+    for name, text in FILES.items():
+        (tmp_path / name).write_bytes(text)
     monkeypatch.chdir(tmp_path)
     with flagsaver.flagsaver():
         yield tmp_path

@@ -18,12 +18,18 @@ class InputError(ValueError):
 
 @contextlib.contextmanager
 def exit_on_input_error() -> Iterator[None]:
-    """Ends a command with `error: ...` and exit status 2 instead of a traceback."""
+    """Ends a command with `error: ...` and exit status 2 instead of a traceback.
+
+    Ctrl-C ends it with a line and status 130.
+    """
     try:
         yield
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 @contextlib.contextmanager

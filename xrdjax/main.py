@@ -5,13 +5,16 @@
 configs/resnet.py lists all settings; flags such as --config.seed=1 change them.
 """
 
+import itertools
 import re
 import sys
 import textwrap
+import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from absl import app, flags, logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from xrdjax.errors import InputError, exit_on_input_error
 
@@ -71,23 +74,34 @@ def parse_flags(argv: list[str]) -> list[str]:
     if _HELP & set(argv):
         print(_help())
         sys.exit(0)
+    logging.set_verbosity(logging.ERROR)
     with exit_on_input_error():
         from xrdjax.config import expected_value  # imports JAX
 
         for argument in argv:
             if field := re.match(r"--?config\.([^=]+)", argument):
                 expected_value(field[1])
+        path = _config_path(argv)
         try:
             arguments = FLAGS(argv)
-            missing = [name for name in ("config", "workdir") if not FLAGS[name].value]
+            missing = [name for name in ("config", "workdir") if not _is_given(name)]
             if not missing:
-                FLAGS.config.keys()  # only now is the file read
-        except (flags.Error, OSError) as error:
-            raise InputError(_message(error)) from error
+                config = FLAGS.config
+                getattr(config, "keys", dict)()  # only now is the file read
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise InputError(_fault_in_file(error, path) or _message(error)) from error
         if missing:
             raise InputError(
                 f"the flag --{missing[0]} is missing: give, for example, "
                 "--config=configs/resnet.py --workdir=runs/resnet10"
+            )
+        if not (isinstance(config, ConfigDict) and len(config)):
+            raise InputError(
+                f"the configuration {path!r} gives {type(config).__name__} without "
+                "fields: its get_config must return an ml_collections.ConfigDict such as "
+                "that of configs/resnet.py"
             )
         if len(arguments) > 1:
             raise InputError(
@@ -95,6 +109,45 @@ def parse_flags(argv: list[str]) -> list[str]:
                 "such as --config.seed=1"
             )
         return arguments
+
+
+def _is_given(name: str) -> bool:
+    """Whether a flag was given; a configuration may be empty, a path may not."""
+    return bool(FLAGS[name].present if name == "config" else FLAGS[name].value)
+
+
+def _config_path(argv: list[str]) -> str:
+    """File of the configuration, without its variant; empty if none is named."""
+    for flag, argument in itertools.pairwise([*argv, ""]):
+        if flag in ("--config", "-config"):
+            return argument.partition(":")[0]
+        if found := re.match(r"--?config=([^:]*)", flag):
+            return found[1]
+    return ""
+
+
+def _fault_in_file(error: BaseException, path: str) -> str | None:
+    """What is wrong with the Python of a configuration; None if something else is."""
+    if not Path(path).is_file():
+        return None
+    hint = "correct it, or start from a copy of configs/resnet.py"
+    for cause in _causes(error):
+        if isinstance(cause, InputError):
+            return None
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(cause.__traceback__)
+            if Path(frame.filename).resolve() == Path(path).resolve()
+        ]
+        if isinstance(cause, SyntaxError) and cause.filename:
+            lines = [cause.lineno]
+        if lines:
+            reason = " ".join(f"{type(cause).__name__}: {cause}".split())
+            return f"line {lines[-1]} of {path!r} fails ({reason[:300]}): {hint}"
+    if isinstance(error, flags.Error | OSError):
+        return None
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"the configuration {path!r} cannot be read ({reason[:300]}): {hint}"
 
 
 def _help() -> str:
@@ -108,7 +161,7 @@ def _help() -> str:
     return "\n".join(lines)
 
 
-def _message(error: Exception) -> str:
+def _message(error: BaseException) -> str:
     """One sentence, without the stack traces that the flag parsers add."""
     for cause in _causes(error):
         if isinstance(cause, InputError) and cause.__context__ is None:

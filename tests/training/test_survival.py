@@ -89,26 +89,29 @@ def test_kills_at_any_moment_change_nothing_of_what_a_run_ends_with(tiny_run, tm
     assert history(workdir) == history(unbroken)
 
 
-@pytest.mark.parametrize("step", [8, 10])
-def test_sigterm_finishes_the_call_saves_and_exits_with_status_0(
-    tiny_run, tmp_path, capsys, monkeypatch, step
+@pytest.mark.parametrize(
+    ("step", "number", "status"), [(8, signal.SIGTERM, 0), (10, signal.SIGINT, 130)]
+)
+def test_a_signal_finishes_the_call_saves_and_ends_the_process(
+    tiny_run, tmp_path, capsys, monkeypatch, step, number, status
 ):
     write = MetricsLog.write
 
     def write_and_signal(log, written, metrics):
         write(log, written, metrics)
         if written == step:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
     monkeypatch.setattr(MetricsLog, "write", write_and_signal)
-    handler = signal.getsignal(signal.SIGTERM)
+    handler = signal.getsignal(number)
     with pytest.raises(SystemExit) as exit_:
         train(tiny_config(), tmp_path, SOURCE)
     monkeypatch.undo()
-    assert exit_.value.code == 0
-    assert signal.getsignal(signal.SIGTERM) is handler
-    assert f"stopped by SIGTERM at step {step} of 12: the same command resumes" in (
-        capsys.readouterr().err
+    assert exit_.value.code == status
+    assert signal.getsignal(number) is handler
+    assert (
+        f"stopped by {number.name} at step {step} of 12: the same command resumes"
+        in (capsys.readouterr().err)
     )
     newest = max(int(path.name) for path in (tmp_path / "checkpoints").iterdir())
     assert newest == step

@@ -40,7 +40,7 @@ from xrdjax.training.origin import describe, origin_of
 from xrdjax.training.skipped import SkippedSteps
 from xrdjax.training.state import TrainState, init_state, to_items
 from xrdjax.training.step import CallSize, Learner, make_train_steps
-from xrdjax.training.stopping import note_sigterm
+from xrdjax.training.stopping import note_signals
 from xrdjax.training.validation import Validate, standard_validation
 from xrdjax.training.warm_start import open_start, warm_state
 from xrdjax.training.workdir import open_run, prepare_workdir, restore_state
@@ -135,8 +135,8 @@ def train(
 ) -> TrainState:
     """Trains a network, from the newest checkpoint of the work directory if any.
 
-    On SIGTERM it finishes the call of the compiled program, saves, and ends the
-    process with status 0.
+    On SIGTERM and Ctrl-C it finishes the call of the compiled program, saves, and ends
+    the process with status 0 and 130.
 
     Args:
         config: as from configs/resnet.py.
@@ -186,17 +186,17 @@ def train(
     size = CallSize(
         schedule.batch_size, schedule.steps_per_call, schedule.steps_per_draw
     )
-    with note_sigterm() as asked_to_stop:
+    with note_signals() as request:
         _print("compiling the training program ...")
         program = make_train_steps(learner, mesh, size).lower(state, source).compile()
-        loop = _Loop(workdir, schedule, program, source, validate, asked_to_stop)
+        loop = _Loop(workdir, schedule, program, source, validate, request)
         state, stopped = loop.run(state)
     # the others must not look for a checkpoint that process 0 is still recording
     barrier("checkpoints written")
     if stopped:
         _print(
-            f"stopped by SIGTERM at step {int(state.step)} of {schedule.steps}: the "
+            f"stopped by {request.name} at step {int(state.step)} of {schedule.steps}: the "
             "same command resumes from there"
         )
-        sys.exit(0)
+        sys.exit(request.exit_status)
     return state
