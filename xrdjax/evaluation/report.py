@@ -175,6 +175,11 @@ def _page_section(section: Mapping) -> list[str]:
         "",
         *_reasons(section.get("failures", ())),
     ]
+    if exhausted := section.get("generator", {}).get("exhausted"):
+        lines += [
+            f"{exhausted} of them exceeded the limits; their groups may be wrong.",
+            "",
+        ]
     score = section["score"]
     if score is None:
         return [*lines, "No pattern was left to classify.", ""]

@@ -35,6 +35,7 @@ from xrdjax.devices import (
 )
 from xrdjax.patterns.batch import Source
 from xrdjax.run import write_origin
+from xrdjax.training.exhausted import ExhaustedCrystals
 from xrdjax.training.log import MetricsLog, NoLog, Progress
 from xrdjax.training.origin import describe, origin_of
 from xrdjax.training.skipped import SkippedSteps
@@ -86,7 +87,7 @@ class _Loop:
     def run(self, state: TrainState) -> tuple[TrainState, bool]:
         """Trains to the last step; the state, and whether a signal came before."""
         schedule, step, first_process = self.schedule, int(state.step), is_first()
-        skipped = SkippedSteps(schedule)
+        skipped, exhausted = SkippedSteps(schedule), ExhaustedCrystals()
         with (
             closing(
                 MetricsLog(self.workdir, step) if first_process else NoLog()
@@ -109,6 +110,7 @@ class _Loop:
                 log.write(step, metrics)
                 progress.show(step, metrics)
                 skipped.add(measured["skipped"], first, state.key)
+                exhausted.add((step - first) * schedule.batch_size, metrics)
                 stopping = any_process(self.asked_to_stop())
                 if due or stopping:
                     writer.save(step, to_items(state), accuracy)
