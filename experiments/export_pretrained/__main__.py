@@ -43,6 +43,14 @@ def _parser() -> argparse.ArgumentParser:
         default=1.0,
         help="that the logits are divided by, as experiments.measured_patterns finds it",
     )
+    add(
+        "--mean_with",
+        type=Path,
+        nargs="+",
+        default=(),
+        metavar="DIR",
+        help="runs from the same weights, to average the weights with",
+    )
     add("--out", type=Path, default=PRETRAINED, help="folder (default: the package's)")
     return parser
 
@@ -58,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given.synthetic,
             given.checkpoint,
             given.temperature,
+            given.mean_with,
         )
     size = (given.out / WEIGHTS).stat().st_size
     print(f"step {run.step}: {size / 1e6:.1f} MB of weights, written to {given.out}")

@@ -3,17 +3,18 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from experiments.export_pretrained.mean import mean_network
 from xrdjax.errors import InputError
 from xrdjax.evaluation.evaluator import Request, evaluate_run
 from xrdjax.evaluation.report import to_json, to_markdown
 from xrdjax.files import write_text
-from xrdjax.run import Run, load_run, save_weights
+from xrdjax.run import Run, load_network, load_run, save_weights
 
 # Licences of crystals under which weights made from them may be published under
 # CC BY 4.0.
@@ -81,6 +82,7 @@ def export(
     synthetic: int | None = None,
     checkpoint: str = "newest",
     temperature: float = 1.0,
+    mean_with: Sequence[Path] = (),
 ) -> Run:
     """Writes a checkpoint of a run as a folder of weights.
 
@@ -94,6 +96,7 @@ def export(
             leaves out the known crystals for validation, which chose it.
         temperature: divisor of the logits that calibrates the probabilities; see
             `experiments.measured_patterns`.
+        mean_with: runs from the same weights, to average the weights with.
 
     Returns:
         The run, at the checkpoint that was exported.
@@ -104,6 +107,8 @@ def export(
     """
     run = load_run(workdir, checkpoint)
     terms = licence(run.provenance)
+    if mean_with:
+        run = mean_network(run, [load_network(other) for other in mean_with])
     if temperature != 1:
         run = at_temperature(run, temperature)
     crystals = crystals or run.evaluation.crystals or None

@@ -71,7 +71,7 @@ def test_the_wavelength_is_given_or_of_the_file_or_assumed(run, y):
     stated = MeasuredPattern(X, y, wavelengths=(1.54,), origin={"wavelengths": "x"})
     for pattern, given, expected in (
         (stated, 1.5, (1.5, "as given")),
-        (stated, "Cu", (1.540562, "as given")),
+        (stated, "Cu", (1.5405929, "as given")),
         (stated, None, (1.54, "x")),
         ((X, y), None, (1.5406, "assumed")),
     ):
