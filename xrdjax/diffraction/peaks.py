@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from xrdjax.diffraction.intensities import relative_height
 from xrdjax.diffraction.overflow import Overflow
-from xrdjax.instrument.axial import axial_divergence
+from xrdjax.instrument.axial import FEW_PARTS, MANY_PARTS, axial_divergence
 from xrdjax.instrument.direct import DirectPeaks, add_directly
 from xrdjax.instrument.instrument import Instrument
 from xrdjax.instrument.measurement import Peaks
@@ -134,7 +134,8 @@ def _place(
         shift = shift_of_u(instrument, sine, jnp.sqrt(1 - sine**2))
         u, rest = _moved(2 * sine, rest, shift)
     if peaks.effects.axial:
-        shift, shares = axial_divergence(u, jnp.asarray(instrument.axial))
+        parts = MANY_PARTS if isinstance(peaks, DirectPeaks) else FEW_PARTS
+        shift, shares = axial_divergence(u, jnp.asarray(instrument.axial), parts)
         whole = jnp.broadcast_to(u, shift.shape)
         rest = None if rest is None else jnp.broadcast_to(rest, shift.shape)
         u, rest = _moved(whole, rest, shift)

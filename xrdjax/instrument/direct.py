@@ -8,6 +8,7 @@ the distance of a line to the points starts from the one nearest to it.
 import functools
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
@@ -20,6 +21,9 @@ from xrdjax.instrument.instrument import Instrument
 from xrdjax.instrument.specimen import Specimen
 from xrdjax.instrument.widths import peak_widths
 from xrdjax.ops.compensated import split
+
+# Lines that are formed together.
+_BLOCK = 128
 
 
 @struct.dataclass
@@ -88,11 +92,30 @@ def add_directly(
         instrument, specimen: give the widths.
         peaks: the points.
     """
-    place = jnp.where(areas > 0, u[0], 1.0)
+
+    def add(pattern, block):
+        return pattern + _sum_of_lines(*block, instrument, specimen, peaks), None
+
+    missing = -len(areas) % _BLOCK
+    blocks = [jnp.pad(array, (0, missing)).reshape(-1, _BLOCK) for array in (*u, areas)]
+    # what a block needs is formed again for the gradient, as it would fill the memory
+    return lax.scan(jax.checkpoint(add), pattern, blocks)[0]
+
+
+def _sum_of_lines(
+    u: Float[Array, " H"],
+    u_rest: Float[Array, " H"],
+    areas: Float[Array, " H"],
+    instrument: Instrument,
+    specimen: Specimen,
+    peaks: DirectPeaks,
+) -> Float[Array, " T"]:
+    """The lines of one block."""
+    place = jnp.where(areas > 0, u, 1.0)
     sine = place / 2
     cosine = jnp.sqrt(1 - sine**2)
     width, share = peak_widths(instrument, specimen, sine, cosine)
-    near, offset = _offset(place, u[1], peaks)
+    near, offset = _offset(place, u_rest, peaks)
     angle, rest = jnp.asarray(peaks.two_theta), jnp.asarray(peaks.two_theta_rest)
     steps = angle[None] - angle[near][:, None]
     z = (steps + (rest[None] + (offset - rest[near])[:, None])) / width[:, None]
@@ -104,4 +127,4 @@ def add_directly(
         jnp.matmul(share, profile, precision="highest")
         for share, profile in zip(shares, (lorentzian, gaussian), strict=True)
     ]
-    return pattern + profiles[0] + profiles[1]
+    return profiles[0] + profiles[1]
