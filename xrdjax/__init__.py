@@ -7,6 +7,7 @@ package of its subject, such as `xrdjax.crystals` or `xrdjax.diffraction`.
 from xrdjax.crystals.asymmetric_unit import structure_from_sites
 from xrdjax.crystals.cif import read_crystals, write_cif
 from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
+from xrdjax.crystals.strains import symmetric_strains
 from xrdjax.crystals.textbook import gallery, gallery_names
 from xrdjax.diffraction.overflow import Overflow
 from xrdjax.diffraction.powder import pattern_of_lines, powder_lines, powder_pattern
@@ -19,9 +20,11 @@ from xrdjax.instrument.instrument import Instrument, InstrumentRanges, make_inst
 from xrdjax.instrument.measurement import Measurement, make_measurement, peaks_for
 from xrdjax.instrument.ranges import Spread
 from xrdjax.instrument.specimen import Specimen, SpecimenRanges, make_specimen
+from xrdjax.measured.agreement import r_factors
 from xrdjax.measured.pattern import MeasuredPattern
 from xrdjax.measured.reader import read_pattern
 from xrdjax.measured.resampling import resample
+from xrdjax.ops.marquardt import least_squares
 from xrdjax.patterns.structures import patterns_of_structures
 from xrdjax.patterns.synthetic import make_synthetic_source
 from xrdjax.prior.file import load_statistics
@@ -52,6 +55,7 @@ __all__ = [
     "gallery",
     "gallery_names",
     "group_row",
+    "least_squares",
     "load_measured",
     "load_pretrained",
     "load_run",
@@ -67,6 +71,7 @@ __all__ = [
     "powder_lines",
     "powder_pattern",
     "prepare_pattern",
+    "r_factors",
     "read_crystals",
     "read_pattern",
     "resample",
@@ -76,6 +81,7 @@ __all__ = [
     "sites_to_crystal",
     "sites_to_structure",
     "structure_from_sites",
+    "symmetric_strains",
     "to_crystal",
     "write_cif",
 ]
