@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from xrdjax.crystals.asymmetric_unit import structure_from_sites
     from xrdjax.crystals.cif import read_crystals, write_cif
     from xrdjax.crystals.crystal import Crystal, Structure, to_crystal
+    from xrdjax.crystals.strains import symmetric_strains
     from xrdjax.crystals.textbook import gallery, gallery_names
     from xrdjax.diffraction.indices import equivalent_reflections
     from xrdjax.diffraction.overflow import Overflow
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
     from xrdjax.instrument.measurement import Measurement, make_measurement, peaks_for
     from xrdjax.instrument.ranges import Spread
     from xrdjax.instrument.specimen import Specimen, SpecimenRanges, make_specimen
+    from xrdjax.measured.agreement import r_factors
     from xrdjax.measured.pattern import MeasuredPattern
     from xrdjax.measured.reader import read_pattern
     from xrdjax.measured.resampling import resample
+    from xrdjax.ops.marquardt import least_squares
     from xrdjax.patterns.structures import patterns_of_structures
     from xrdjax.patterns.synthetic import make_synthetic_source
     from xrdjax.prior.file import load_statistics
@@ -69,6 +72,7 @@ __all__ = [
     "gallery",
     "gallery_names",
     "group_row",
+    "least_squares",
     "load_measured",
     "load_pretrained",
     "load_run",
@@ -85,6 +89,7 @@ __all__ = [
     "powder_pattern",
     "predict_cells",
     "prepare_pattern",
+    "r_factors",
     "rank_space_groups",
     "read_crystals",
     "read_pattern",
@@ -96,6 +101,7 @@ __all__ = [
     "sites_to_structure",
     "smallest_distance",
     "structure_from_sites",
+    "symmetric_strains",
     "to_crystal",
     "write_cif",
 ]
@@ -124,6 +130,7 @@ _HOMES = {
     "gallery": "xrdjax.crystals.textbook",
     "gallery_names": "xrdjax.crystals.textbook",
     "group_row": "xrdjax.prior.tables",
+    "least_squares": "xrdjax.ops.marquardt",
     "load_measured": "xrdjax.run",
     "load_pretrained": "xrdjax.run",
     "load_run": "xrdjax.run",
@@ -140,6 +147,7 @@ _HOMES = {
     "powder_pattern": "xrdjax.diffraction.powder",
     "predict_cells": "xrdjax.evaluation.cells",
     "prepare_pattern": "xrdjax.evaluation.measured",
+    "r_factors": "xrdjax.measured.agreement",
     "rank_space_groups": "xrdjax.evaluation.rank",
     "read_crystals": "xrdjax.crystals.cif",
     "read_pattern": "xrdjax.measured.reader",
@@ -151,6 +159,7 @@ _HOMES = {
     "sites_to_structure": "xrdjax.prior.sites",
     "smallest_distance": "xrdjax.prior.placement",
     "structure_from_sites": "xrdjax.crystals.asymmetric_unit",
+    "symmetric_strains": "xrdjax.crystals.strains",
     "to_crystal": "xrdjax.crystals.crystal",
     "write_cif": "xrdjax.crystals.cif",
 }
