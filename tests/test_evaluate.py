@@ -26,10 +26,10 @@ def workdir(tmp_path, monkeypatch):
 
 def command(monkeypatch, *arguments):
     """Runs the command line with patterns that state their group; its exit status."""
-    whole = evaluate.evaluate_run
+    whole = evaluator.evaluate_run
     with monkeypatch.context() as patch:
         patch.setattr(
-            evaluate,
+            evaluator,
             "evaluate_run",
             lambda request: whole(request, source=SOURCE, simulate=Simulator()),
         )
@@ -42,7 +42,7 @@ def command(monkeypatch, *arguments):
 
 def test_flags_ask_for_what_they_name(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(evaluate, "evaluate_run", asked.append)
+    monkeypatch.setattr(evaluator, "evaluate_run", asked.append)
     evaluate.main(["--pretrained"])
     evaluate.main(
         [f"--workdir={tmp_path}", "--crystals=a.zip", "--checkpoint=best"]

@@ -18,7 +18,7 @@ from xrdjax.training.loop import train
 from xrdjax.training.state import TrainState
 
 POINTS = 64
-SOURCE = PeakSource(len(load_statistics().space_groups), POINTS)
+SOURCE = PeakSource(len(load_statistics(min_crystals=50).space_groups), POINTS)
 
 
 def tiny_config(**changes):

@@ -96,6 +96,7 @@ def test_a_measured_pattern_is_classified_by_the_network_of_a_run(
     )
     angles = np.linspace(10.0, 80.0, 1401)
     intensities = 50 + 900 * np.exp(-(((angles - 40) / 0.2) ** 2))
+    intensities += 90 * np.exp(-(((angles - 60) / 0.2) ** 2))
     np.savetxt("mineral.xy", np.stack([angles, intensities], axis=1))
     source = CODE["classify"].replace("WORKDIR = None", "WORKDIR = 'trained'")
     source = source.replace("PATTERN_FILE = None", "PATTERN_FILE = 'mineral.xy'")

@@ -52,6 +52,6 @@ def test_a_prior_holds_numbers_in_single_precision_only(prior):
     assert kinds <= {"float32", "int32", "bool"}
 
 
-def test_without_statistics_the_bundled_ones_are_used(prior):
-    given = make_prior(load_statistics())
-    jax.tree.map(np.testing.assert_array_equal, prior, given)
+def test_without_statistics_the_bundled_ones_are_used():
+    given, default = make_prior(load_statistics()), make_prior()
+    jax.tree.map(np.testing.assert_array_equal, default, given)
